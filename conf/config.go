@@ -1,0 +1,117 @@
+// Package conf reads Director's configuration: HCL files in, a Config made of
+// the domain packages' own values out, or diagnostics that name file, line and
+// source text. A Config is checked: what it holds can be carried out as far as
+// that can be known without the kernel.
+package conf
+
+import (
+	"net/netip"
+	"time"
+
+	"github.com/lvs-director/director/checks"
+	"github.com/lvs-director/director/ipvsctl"
+	"github.com/lvs-director/director/vrrp"
+)
+
+// Config is a whole configuration, with all defaults filled in.
+type Config struct {
+	Node           string
+	RuntimeDir     string // sockets
+	StateDir       string // what outlives a restart
+	Log            Log
+	API            API
+	IPVS           IPVS
+	VRRP           vrrp.Config
+	Groups         []GroupPolicy   // one for each of VRRP.Groups, in the same order
+	VirtualServers []VirtualServer // in the order of the files
+}
+
+// Log says where the log goes.
+type Log struct {
+	Level  string // debug, info, warn, error
+	Format string // console, json
+	File   string // empty: standard error
+}
+
+// API says where Director answers.
+type API struct {
+	Socket string // unix socket; full control
+	Listen string // host:port of the read-only HTTP server; empty is none
+}
+
+// OnStop is what happens to our rows when the daemon stops.
+type OnStop uint8
+
+// The choices of on_stop.
+const (
+	StopKeep OnStop = iota
+	StopDrain
+	StopRemove
+)
+
+// IPVS is what concerns the whole table.
+type IPVS struct {
+	Timeouts      ipvsctl.Timeouts
+	Resync        time.Duration
+	RemoveForeign bool
+	OnStop        OnStop
+}
+
+// GroupPolicy is what the engine, not VRRP, does for a group.
+type GroupPolicy struct {
+	Group  string          // the vrrp.Group's name
+	Sync   *ipvsctl.Daemon // connection_sync; nil is none. At most one group has it
+	Tracks []ScriptTrack
+	Hooks  map[string]Hook // by the state entered: "master", "backup", "fault"
+}
+
+// ScriptTrack is a script whose verdict a group tracks.
+type ScriptTrack struct {
+	Name    string
+	Monitor checks.Monitor
+}
+
+// Hook is a command that is run when a group has entered a state.
+type Hook struct {
+	Command checks.Command
+	Timeout time.Duration
+}
+
+// OnFailure is what becomes of a real server that is down.
+type OnFailure uint8
+
+// The choices of on_failure.
+const (
+	Drain  OnFailure = iota + 1 // weight 0: established connections live
+	Remove                      // out of the table
+)
+
+// VirtualServer is one pool of real servers behind one or more IPVS services.
+type VirtualServer struct {
+	Name string
+	// Services are the kernel's services that share the pool, without destinations.
+	Services     []ipvsctl.Service
+	Reals        []RealServer
+	OnFailure    OnFailure
+	InitialUp    bool // initial = "up": a new server is used before its first verdict
+	Quorum       int  // weight that must be up; default 1
+	Hysteresis   int
+	Sorry        *ipvsctl.Destination // nil is none
+	DrainTimeout time.Duration        // how long a removed server may keep its connections; 0 is not at all
+}
+
+// RealServer is one destination with its checks. All must be up.
+type RealServer struct {
+	Destination ipvsctl.Destination // Weight as configured
+	Checks      []Check
+}
+
+// Check is a named use of a monitor.
+type Check struct {
+	Name    string // of the named check, else the probe's kind
+	Monitor checks.Monitor
+}
+
+// Address returns the address that names the real server everywhere: in the
+// status, in events and in commands.
+func (r RealServer) Address() netip.AddrPort { return r.Destination.Addr }

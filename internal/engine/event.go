@@ -1,0 +1,42 @@
+package engine
+
+import (
+	"time"
+)
+
+// Event is one thing that happened. The log, `director tail`, the API's stream
+// and the dashboard are views of the same events. Fields that do not apply are empty.
+type Event struct {
+	Seq           uint64        `json:"seq"` // grows by one with each event of this run
+	Time          time.Time     `json:"time"`
+	Kind          Kind          `json:"kind"`
+	VirtualServer string        `json:"virtual_server,omitempty"`
+	RealServer    string        `json:"real_server,omitempty"`
+	Group         string        `json:"group,omitempty"`
+	Check         string        `json:"check,omitempty"`
+	From          string        `json:"from,omitempty"`
+	To            string        `json:"to,omitempty"`
+	Reason        string        `json:"reason,omitempty"`
+	Status        string        `json:"status,omitempty"`     // what the probe saw: "503"
+	Latency       time.Duration `json:"latency_ns,omitempty"` // of the probe
+	Error         string        `json:"error,omitempty"`
+}
+
+// Kind is what sort of thing an event tells.
+type Kind string
+
+// The kinds of events.
+const (
+	KindStart    Kind = "start"    // the daemon started or is stopping
+	KindCheck    Kind = "check"    // a check's verdict on a real server
+	KindReal     Kind = "real"     // a real server's state: up, down, unknown
+	KindQuorum   Kind = "quorum"   // a virtual server won or lost its quorum
+	KindRole     Kind = "role"     // a group's VRRP state
+	KindTrack    Kind = "track"    // something a group tracks went up or down
+	KindHook     Kind = "hook"     // a hook ended
+	KindReload   Kind = "reload"   // a reload was taken or refused
+	KindDrift    Kind = "drift"    // the kernel did not hold what it should
+	KindApply    Kind = "apply"    // the kernel refused something
+	KindSync     Kind = "sync"     // the connection-sync daemon changed
+	KindOperator Kind = "operator" // somebody asked for something
+)

@@ -1,0 +1,98 @@
+package engine
+
+import (
+	"time"
+)
+
+// Status is an immutable snapshot of all that the daemon knows, made by the
+// engine for others to read. Its JSON form is what `director status --json` prints.
+type Status struct {
+	Node           string           `json:"node"`
+	Version        string           `json:"version"`
+	Started        time.Time        `json:"started"`
+	Config         ConfigStatus     `json:"config"`
+	Kernel         KernelStatus     `json:"kernel"`
+	VRRP           VRRPStatus       `json:"vrrp"`
+	VirtualServers []*ServiceStatus `json:"virtual_servers"`
+}
+
+// ConfigStatus tells which configuration runs and how the last reload went.
+type ConfigStatus struct {
+	Loaded      time.Time `json:"loaded"`     // the running one
+	Reloads     uint64    `json:"reloads"`    // taken since the start
+	LastError   string    `json:"last_error"` // why the last reload was refused; empty when it was taken
+	LastErrorAt time.Time `json:"last_error_at"`
+}
+
+// KernelStatus tells how the table and the kernel agree.
+type KernelStatus struct {
+	InSync     bool      `json:"in_sync"`
+	LastError  string    `json:"last_error"` // of the last apply or dump; empty when it worked
+	LastResync time.Time `json:"last_resync"`
+	Repairs    uint64    `json:"repairs"` // rows put right after somebody else changed them
+	Operations uint64    `json:"operations"`
+	Sync       string    `json:"sync"` // the sync daemon: "master on eth1, id 51", "backup …", ""
+}
+
+// VRRPStatus tells how the VRRP process and its groups are.
+type VRRPStatus struct {
+	Connected bool          `json:"connected"`
+	Problems  []string      `json:"problems,omitempty"`
+	Groups    []GroupStatus `json:"groups"`
+}
+
+// GroupStatus is one VRRP group.
+type GroupStatus struct {
+	Name      string    `json:"name"`
+	State     string    `json:"state"`
+	Since     time.Time `json:"since"`
+	Reason    string    `json:"reason"`
+	Interface string    `json:"interface"`
+	RouterID  uint8     `json:"router_id"`
+	Priority  uint8     `json:"priority"` // effective
+	Master    string    `json:"master"`   // address of the master heard last
+	Addresses []string  `json:"addresses"`
+	Sent      uint64    `json:"sent"`
+	Received  uint64    `json:"received"`
+	Dropped   uint64    `json:"dropped"`
+}
+
+// ServiceStatus is one virtual server.
+type ServiceStatus struct {
+	Name       string        `json:"name"`
+	Addresses  []string      `json:"addresses"` // "tcp 192.0.2.10:80"
+	Scheduler  string        `json:"scheduler"`
+	Forward    string        `json:"forward"`
+	State      string        `json:"state"` // up, down
+	Since      time.Time     `json:"since"`
+	Reason     string        `json:"reason"` // "below quorum: weight 1 of 2 up"
+	WeightUp   int           `json:"weight_up"`
+	Quorum     int           `json:"quorum"`
+	SorryInUse bool          `json:"sorry_in_use"`
+	Reals      []*RealStatus `json:"real_servers"`
+}
+
+// RealStatus is one real server of one virtual server.
+type RealStatus struct {
+	Address    string        `json:"address"`
+	State      string        `json:"state"` // up, down, unknown
+	Since      time.Time     `json:"since"`
+	Reason     string        `json:"reason"`
+	Weight     uint32        `json:"weight"`     // in the kernel now
+	Configured uint32        `json:"configured"` // in the configuration
+	InTable    bool          `json:"in_table"`
+	Override   string        `json:"override,omitempty"` // what an operator asked for
+	Checks     []CheckStatus `json:"checks"`
+}
+
+// CheckStatus is one check of one real server.
+type CheckStatus struct {
+	Name    string        `json:"name"`
+	Kind    string        `json:"kind"`
+	State   string        `json:"state"`
+	Since   time.Time     `json:"since"`
+	Reason  string        `json:"reason"`
+	Status  string        `json:"status,omitempty"`
+	Latency time.Duration `json:"latency_ns"`
+	LastAt  time.Time     `json:"last_at"`
+}

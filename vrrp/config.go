@@ -1,0 +1,157 @@
+// Package vrrp is the Virtual Router Redundancy Protocol (RFC 9568 for version
+// 3, RFC 3768 for version 2): packets, the state machine, the groups that run
+// it, and the virtual addresses that follow it.
+//
+// Names: a Group is one virtual router on one interface (the RFC's VRRP
+// instance). Intervals on the wire are centiseconds (version 3) or seconds
+// (version 2). Addresses are put on the interface as leases: with a kernel
+// lifetime that the master refreshes, so that a dead or hung director loses
+// them by itself.
+//
+// The package knows nothing of processes, configuration files or IPVS.
+package vrrp
+
+import (
+	"context"
+	"net/netip"
+	"time"
+)
+
+// Group is the configuration of one virtual router.
+type Group struct {
+	Name         string
+	Interface    string
+	RouterID     uint8 // VRID, 1–255
+	Version      int   // 2 or 3
+	Priority     uint8 // 1–254; 255 is the owner of the addresses
+	Interval     time.Duration
+	Preempt      bool
+	PreemptDelay time.Duration
+	Addresses    []netip.Prefix // one family
+	Lease        time.Duration  // kernel lifetime of the addresses
+	Tracks       []Track
+}
+
+// Track is something whose state changes a group's priority. With Weight zero,
+// down means FAULT; else a negative Weight is added to the priority while it is
+// down and a positive one while it is up.
+type Track struct {
+	Kind   string // "interface" is watched by vrrp itself; "script" and "virtual_server" are told to it
+	Name   string
+	Weight int
+}
+
+// SyncGroup makes its groups one: all MASTER, or none.
+type SyncGroup struct {
+	Name   string
+	Groups []string
+}
+
+// Config is all that is configured of VRRP.
+type Config struct {
+	Groups      []Group
+	SyncGroups  []SyncGroup
+	EngineGrace time.Duration // mastership is given up when no orders came for so long
+}
+
+// TrackState is the state of a track that the engine watches. A track without
+// a state is treated as down when its Weight is zero, and as of no effect otherwise.
+type TrackState struct {
+	Group, Kind, Name string
+	Up                bool
+	Reason            string
+}
+
+// Orders are all that the engine wants of VRRP. They are a level: sending the
+// same orders twice changes nothing, except that they prove the engine alive.
+type Orders struct {
+	Config Config
+	Tracks []TrackState
+}
+
+// State is the state of a group (RFC 9568, section 6.4, and FAULT).
+type State uint8
+
+// The states. Fault is ours: the group cannot take part, and says why.
+const (
+	Initialize State = iota
+	Backup
+	Master
+	Fault
+)
+
+// String returns the state as operators write it: INIT, BACKUP, MASTER, FAULT.
+func (s State) String() string {
+	switch s {
+	case Backup:
+		return "BACKUP"
+	case Master:
+		return "MASTER"
+	case Fault:
+		return "FAULT"
+	}
+	return "INIT"
+}
+
+// Transition is a change of a group's state.
+type Transition struct {
+	Group    string
+	From, To State
+	Reason   string // "peer priority higher (150 > 100)"
+	At       time.Time
+}
+
+// Status is a group's present state.
+type Status struct {
+	Group        string
+	State        State
+	Since        time.Time
+	Reason       string
+	Priority     uint8 // effective: with tracks applied
+	MasterAddr   netip.Addr
+	MasterPrio   uint8
+	Addresses    []netip.Prefix // held now
+	Stats        Stats
+	LatenessMax  time.Duration // the latest that an advertisement was sent, since start
+	LastAdvertAt time.Time     // heard from another router
+}
+
+// Stats counts a group's packets since it started.
+type Stats struct {
+	Sent, Received   uint64
+	BecameMaster     uint64
+	ReleasedMaster   uint64
+	Dropped          map[string]uint64 // by reason: "checksum", "ttl", "version", ...
+	ZeroSent         uint64            // advertisements of priority 0
+	ZeroReceived     uint64
+	AnnouncementsOut uint64 // gratuitous ARPs and unsolicited NAs
+}
+
+// Report is what VRRP tells the engine: transitions in their order, at most
+// once each, and from time to time the status of all groups. The status is the
+// truth if a transition was lost.
+type Report struct {
+	Transitions []Transition
+	Status      []Status
+	Problems    []string // orders that could not be carried out, each with its reason
+	Connected   bool     // whether VRRP answers at all
+}
+
+// Router is VRRP as the engine sees it: in this process (tests) or in its own
+// (vrrp/worker). Run ends when ctx does; it then leaves mastership by rule
+// (priority 0, addresses off) only if Stop was ordered before.
+type Router interface {
+	// Order replaces the orders; it never blocks.
+	Order(Command)
+	// Reports is where Router tells what happened. The reader must keep up.
+	Reports() <-chan Report
+	// Run works until ctx is done.
+	Run(ctx context.Context) error
+}
+
+// Command is something the engine wants done. Exactly one field is set.
+type Command struct {
+	Orders   *Orders
+	Failover []string // hand these groups over gracefully; empty but not nil is all
+	Stop     bool     // leave mastership by rule, take the addresses off, end
+}

@@ -23,7 +23,10 @@ type Config struct {
 	IPVS           IPVS
 	VRRP           vrrp.Config
 	Groups         []GroupPolicy   // one for each of VRRP.Groups, in the same order
-	VirtualServers []VirtualServer // in the order of the files
+	// VirtualServers are in the order of the files. One whose text and inputs did
+	// not change since the Loader's last load is the same pointer, so that a reload
+	// costs what changed. They are never written after the load.
+	VirtualServers []*VirtualServer
 }
 
 // Log says where the log goes.
@@ -54,7 +57,7 @@ type IPVS struct {
 	Timeouts      ipvsctl.Timeouts
 	Resync        time.Duration
 	RemoveForeign bool
-	OnStop        OnStop
+	OnStop        OnStop // default remove, as keepalived does; a restart by SIGUSR2 keeps all
 }
 
 // GroupPolicy is what the engine, not VRRP, does for a group.
@@ -110,6 +113,7 @@ type RealServer struct {
 type Check struct {
 	Name    string // of the named check, else the probe's kind
 	Monitor checks.Monitor
+	Key     checks.Key // Monitor.Key(), made once
 }
 
 // Address returns the address that names the real server everywhere: in the

@@ -76,6 +76,7 @@ func (s State) String() string {
 }
 
 // Result is a change of a monitor's state or of the weight it has seen.
+// Seen.Weight is the weight that holds now, whichever probe has seen it.
 type Result struct {
 	Key      Key
 	From, To State

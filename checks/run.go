@@ -1,0 +1,248 @@
+package checks
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+)
+
+// finished is a probe that has come back.
+type finished struct {
+	entry *entry
+	seen  Observation
+}
+
+// tick is the shortest sleep of the scheduler: what falls due within it starts
+// together, which spares wake-ups when thousands are due each second.
+const tick = time.Millisecond
+
+// Run probes until ctx is done. One goroutine schedules, and each probe in
+// flight has one more: the cost grows with probes in flight, not with
+// monitors. When it returns nothing of it is left running.
+//
+// When the machine is late the Pool says so (Stats, and the log), starts what
+// is overdue at twice the usual rate at most, and asks again instead of
+// counting a failure that fell into a time when this process did not run.
+func (p *Pool) Run(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	var probes sync.WaitGroup
+	defer probes.Wait()
+	defer cancel()
+
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	var warned time.Time
+	for {
+		now := time.Now()
+		p.mu.Lock()
+		p.clock.woke(now)
+		p.startDue(ctx, &probes, now)
+		next := p.nextWake(now)
+		p.clock.armed = next
+		result, tell := p.nextResult()
+		lag := p.clock.lag.get(now)
+		p.mu.Unlock()
+
+		if lag > lagWarning && now.Sub(warned) > lagWindow {
+			warned = now
+			p.log.Warn("checks are late", zap.Duration("lag", lag))
+		}
+		var results chan<- Result
+		if tell {
+			results = p.results
+		}
+		timer.Reset(next.Sub(now))
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-timer.C:
+		case <-p.wake:
+		case results <- result:
+			p.told()
+		case f := <-p.done:
+			p.finish(f)
+		}
+	}
+}
+
+// lagWarning is the delay from which on an operator should know.
+const lagWarning = 250 * time.Millisecond
+
+// nextWake returns when the scheduler must look again, if nothing happens before.
+func (p *Pool) nextWake(now time.Time) time.Time {
+	const never = time.Hour
+	next := now.Add(never)
+	if len(p.schedule) > 0 && p.running < p.limit {
+		next = p.schedule[0].due
+	}
+	if p.running > 0 {
+		next = earlier(next, now.Add(heartbeat))
+	}
+	return later(next, now.Add(tick))
+}
+
+func earlier(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+// startDue starts the probes whose time has come, as far as bounds allow.
+func (p *Pool) startDue(ctx context.Context, probes *sync.WaitGroup, now time.Time) {
+	p.allowed.refill(now)
+	for _, g := range p.gates {
+		for len(g.waiting) > 0 && !g.full() && p.running < p.limit {
+			e := g.waiting[0]
+			g.waiting = g.waiting[1:]
+			p.start(ctx, probes, e, now)
+		}
+	}
+	for len(p.schedule) > 0 && p.running < p.limit && !p.schedule[0].due.After(now) {
+		e := p.schedule[0]
+		if now.Sub(e.due) > max(e.interval/2, tick) {
+			p.stats.Skipped++
+			p.clock.lag.add(now, now.Sub(e.due))
+			p.schedule.remove(e)
+			p.plan(e, now)
+			continue
+		}
+		if !p.allowed.spend() {
+			return
+		}
+		p.schedule.remove(e)
+		if e.gate.full() {
+			e.gate.waiting = append(e.gate.waiting, e)
+			continue
+		}
+		p.start(ctx, probes, e, now)
+	}
+}
+
+func (p *Pool) start(ctx context.Context, probes *sync.WaitGroup, e *entry, now time.Time) {
+	p.running++
+	p.stats.Started++
+	e.gate.running++
+	e.running = true
+	e.stalled = p.clock.stalled
+	if late := now.Sub(e.due); late > tick {
+		p.clock.lag.add(now, late)
+	}
+	run, timeout := e.run, e.monitor.Timeout
+	probes.Go(func() {
+		begin := time.Now()
+		probe, cancel := context.WithDeadline(ctx, begin.Add(timeout))
+		seen := run(probe)
+		cancel()
+		if seen.Latency == 0 {
+			seen.Latency = time.Since(begin)
+		}
+		select {
+		case p.done <- finished{e, seen}:
+		case <-ctx.Done():
+		}
+	})
+}
+
+// finish takes f and all others that have come back.
+func (p *Pool) finish(f finished) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	now := time.Now()
+	p.clock.woke(now)
+	for {
+		p.judge(f.entry, f.seen, now)
+		select {
+		case f = <-p.done:
+		default:
+			return
+		}
+	}
+}
+
+// judge takes what a probe has seen and plans the next.
+func (p *Pool) judge(e *entry, seen Observation, now time.Time) {
+	p.running--
+	e.gate.running--
+	e.running = false
+	if e.gone {
+		return
+	}
+	if !seen.OK && unfair(p.clock.stalled-e.stalled, e.monitor.Timeout) {
+		p.stats.Repeated++
+		e.due = now
+		p.schedule.add(e)
+		return
+	}
+	before, weight := e.streak.state, e.weight
+	e.streak = e.streak.observe(seen.OK, e.monitor.Rise, e.monitor.Fall)
+	e.last, e.lastAt = seen, now
+	if seen.Weight != nil || seen.OK {
+		e.weight = seen.Weight
+	}
+	if e.streak.state != before {
+		e.since = now
+	}
+	if e.streak.state != before || !sameWeight(e.weight, weight) {
+		e.decided, e.decidedAt = seen, now
+		e.decided.Weight = e.weight
+	}
+	if !e.queued && e.news() {
+		e.queued = true
+		p.pending = append(p.pending, e)
+	}
+	p.plan(e, now)
+}
+
+// plan puts e, which neither runs nor waits, back into the schedule.
+func (p *Pool) plan(e *entry, now time.Time) {
+	p.allowed.rate -= 1 / e.interval.Seconds()
+	e.plan(p.epoch, now)
+	p.allowed.rate += 1 / e.interval.Seconds()
+	p.schedule.add(e)
+}
+
+// news reports whether the reader of Results does not know the present state.
+func (e *entry) news() bool {
+	return e.told != e.streak.state || !sameWeight(e.toldWeight, e.weight)
+}
+
+func sameWeight(a, b *int) bool {
+	if a == nil || b == nil {
+		return a == b
+	}
+	return *a == *b
+}
+
+// nextResult returns the oldest change that is not told yet.
+func (p *Pool) nextResult() (Result, bool) {
+	for len(p.pending) > 0 {
+		e := p.pending[0]
+		if !e.gone && e.news() {
+			return Result{Key: e.key, From: e.told, To: e.streak.state, At: e.decidedAt, Seen: e.decided}, true
+		}
+		e.queued = false
+		p.pending = p.pending[1:]
+	}
+	return Result{}, false
+}
+
+// told notes that the reader has the result that nextResult returned: no probe
+// was judged since.
+func (p *Pool) told() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	e := p.pending[0]
+	p.pending = p.pending[1:]
+	e.queued = false
+	e.told, e.toldWeight = e.streak.state, e.weight
+}

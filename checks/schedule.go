@@ -1,0 +1,178 @@
+package checks
+
+import (
+	"container/heap"
+	"context"
+	"time"
+)
+
+// Defaults for what a Monitor leaves zero.
+const (
+	defaultInterval = time.Second
+	defaultCount    = 1
+)
+
+// withDefaults returns m with nothing left at zero.
+func (m Monitor) withDefaults() Monitor {
+	if m.Interval <= 0 {
+		m.Interval = defaultInterval
+	}
+	if m.FastInterval <= 0 {
+		m.FastInterval = m.Interval
+	}
+	if m.DownInterval <= 0 {
+		m.DownInterval = m.Interval
+	}
+	if m.Timeout <= 0 {
+		m.Timeout = m.Interval
+	}
+	m.Rise = max(m.Rise, defaultCount)
+	m.Fall = max(m.Fall, defaultCount)
+	return m
+}
+
+// pace returns the interval that follows a probe that left the streak s, and
+// whether the state is settled. It is not before the first verdict and in a
+// streak that may become one.
+func (m Monitor) pace(s streak) (interval time.Duration, settled bool) {
+	switch {
+	case s.state == Unknown || s.run > 0:
+		return m.FastInterval, m.FastInterval == m.Interval
+	case s.state == Down:
+		return m.DownInterval, true
+	default:
+		return m.Interval, true
+	}
+}
+
+// entry is one monitor in a Pool.
+type entry struct {
+	key     Key
+	monitor Monitor // with defaults
+	run     runner
+	gate    *gate
+
+	place  int // of places[monitor.Interval]
+	streak streak
+	since  time.Time
+	last   Observation
+	lastAt time.Time
+	weight *int // the last that the probe asked for
+
+	decided   Observation // that led to the state or weight; with the weight
+	decidedAt time.Time
+
+	interval time.Duration // that led to due
+	due      time.Time     // planned start of the next probe, or of the one in flight
+	index    int           // in the schedule; -1 when not there
+	running  bool
+	gone     bool          // removed while running
+	stalled  time.Duration // Pool.stalled when it was started
+
+	told       State // what the reader of Results knows
+	toldWeight *int
+	queued     bool
+}
+
+// runner asks a target once; see Probe.Run.
+type runner func(context.Context) Observation
+
+// plan sets when the next probe starts. Times count from planned start to
+// planned start, so that no delay adds up. While the state is settled they lie
+// on the grid of the entry's place, which keeps any number of monitors spread
+// evenly, also after all of them have failed at once and now have another
+// interval. The probe after a failure comes exactly FastInterval later.
+func (e *entry) plan(epoch, now time.Time) {
+	interval, settled := e.monitor.pace(e.streak)
+	next := e.due.Add(min(interval, e.interval))
+	// A probe that took longer than its interval is followed by the next at
+	// once, one that is more than half an interval late is left out.
+	earliest := now.Add(-interval / 2)
+	if next.Before(earliest) {
+		next = earliest
+		settled = true
+	}
+	if settled {
+		next = onGrid(epoch, next, interval, fraction(e.place))
+	}
+	e.due, e.interval = next, interval
+}
+
+// planFirst sets when the first probe starts.
+func (e *entry) planFirst(epoch, now time.Time) {
+	e.interval, _ = e.monitor.pace(e.streak)
+	e.due = onGrid(epoch, now, e.interval, fraction(e.place))
+}
+
+// schedule is a heap of the entries that wait for their time.
+type schedule []*entry
+
+func (s schedule) Len() int           { return len(s) }
+func (s schedule) Less(i, j int) bool { return s[i].due.Before(s[j].due) }
+func (s schedule) Swap(i, j int) {
+	s[i], s[j] = s[j], s[i]
+	s[i].index, s[j].index = i, j
+}
+
+// Push implements heap.Interface; use add.
+func (s *schedule) Push(x any) {
+	e := x.(*entry)
+	e.index = len(*s)
+	*s = append(*s, e)
+}
+
+// Pop implements heap.Interface; use remove.
+func (s *schedule) Pop() any {
+	old := *s
+	e := old[len(old)-1]
+	old[len(old)-1] = nil
+	*s = old[:len(old)-1]
+	e.index = -1
+	return e
+}
+
+func (s *schedule) add(e *entry) { heap.Push(s, e) }
+
+func (s *schedule) remove(e *entry) {
+	if e.index >= 0 {
+		heap.Remove(s, e.index)
+	}
+}
+
+// gate bounds how many probes of one kind are in flight.
+type gate struct {
+	max     int // 0 is no bound
+	running int
+	waiting []*entry // their time has come, in order
+}
+
+func (g *gate) full() bool { return g.max > 0 && g.running >= g.max }
+
+// allowance bounds how fast probes start, so that many that are overdue do not
+// become a burst. It grows with twice the rate that the monitors need and
+// holds what that rate needs in 8 ms: no 10 ms see three times their share.
+type allowance struct {
+	rate   float64 // probes per second that the monitors need
+	tokens float64
+	at     time.Time
+}
+
+const (
+	catchUp    = 2
+	burstTime  = 0.008 // seconds
+	smallBurst = 4     // below this nobody minds
+)
+
+func (a *allowance) refill(now time.Time) {
+	a.tokens += now.Sub(a.at).Seconds() * a.rate * catchUp
+	a.tokens = min(a.tokens, max(a.rate*burstTime, smallBurst))
+	a.at = now
+}
+
+func (a *allowance) spend() bool {
+	if a.tokens < 1 {
+		return false
+	}
+	a.tokens--
+	return true
+}

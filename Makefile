@@ -1,0 +1,55 @@
+# make test    everything that must pass, on a fresh Debian 12 with Go
+# make demo    a pair of directors at work, in a virtual machine
+# make bench   the figures of docs/performance.md, side by side with keepalived
+
+GO      ?= go
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+LDFLAGS  = -s -w -X main.version=$(VERSION)
+VM       = bin/vmexec
+KERNEL_TESTS = ./integration/... ./ipvsctl/... ./vrrp/...
+
+.PHONY: all build test lint unit integration demo bench fuzz cover clean
+
+all: build
+
+build:
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/director ./cmd/director
+
+# Each stage says how long it took.
+test:
+	@for stage in lint unit integration; do \
+		start=$$(date +%s); echo "== $$stage"; \
+		$(MAKE) --no-print-directory $$stage || exit 1; \
+		echo "== $$stage passed in $$(( $$(date +%s) - start )) s"; \
+	done
+
+lint:
+	@test -z "$$(gofmt -l .)" || { echo "gofmt: not formatted:"; gofmt -l .; exit 1; }
+	$(GO) vet ./...
+	$(GO) vet -tags integration ./...
+	$(GO) tool staticcheck ./...
+	$(GO) tool staticcheck -tags integration ./...
+	$(GO) mod tidy -diff
+	.ci/imports
+
+unit:
+	$(GO) test -race ./...
+
+# The real kernel: boots a virtual machine, unless this machine has IPVS itself.
+integration: build
+	CGO_ENABLED=0 $(GO) build -o $(VM) ./integration/vmexec
+	$(VM) -test $(KERNEL_TESTS)
+
+fuzz:
+	@$(GO) list ./... | while read -r pkg; do \
+		for f in $$($(GO) test -list '^Fuzz' $$pkg | grep '^Fuzz'); do \
+			echo "== $$pkg $$f"; $(GO) test -run '^$$' -fuzz "^$$f\$$" -fuzztime 30s $$pkg || exit 1; \
+		done; \
+	done
+
+cover:
+	$(GO) test -coverprofile bin/cover.out ./...
+	$(GO) tool cover -func bin/cover.out | tail -1
+
+clean:
+	rm -rf bin

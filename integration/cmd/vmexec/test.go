@@ -1,0 +1,84 @@
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/lvs-director/director/integration/vm"
+)
+
+// test builds the packages' integration tests, runs them one after the other in
+// one boot, and tells how each went. A skipped test counts as failed: what is
+// missing in the guest would otherwise pass unseen.
+func test(ctx context.Context, opts options, args []string) (int, error) {
+	flags := flag.NewFlagSet("vmexec test", flag.ContinueOnError)
+	verbose := flags.Bool("v", false, "print what passing tests log")
+	pattern := flags.String("run", "", "only tests that match this regular `expression`")
+	limit := flags.Duration("package-limit", 15*time.Minute, "time for each package")
+	if err := flags.Parse(args); err != nil {
+		return 2, nil
+	}
+	started := time.Now()
+	stage := func(name string) {
+		fmt.Printf("%8.1f s  %s\n", time.Since(started).Seconds(), name)
+		started = time.Now()
+	}
+	machine, err := vm.Prepare(ctx, say)
+	if err != nil {
+		return 125, err
+	}
+	stage("prepared: " + machine.String())
+
+	dir, err := os.MkdirTemp("", "director-test-")
+	if err != nil {
+		return 125, err
+	}
+	defer os.RemoveAll(dir)
+	suites, err := build(ctx, dir, flags.Args(), *pattern)
+	if err != nil {
+		return 1, err
+	}
+	stage(fmt.Sprintf("built the tests of %d packages", len(suites)))
+
+	job := vm.Job{Out: opts.out, Limit: opts.limit}
+	for _, s := range suites {
+		job.Steps = append(job.Steps, vm.Step{
+			Name: s.pkg,
+			Dir:  s.dir,
+			Args: []string{
+				s.binary, "-test.v=test2json", "-test.run=" + s.run,
+				"-test.timeout=" + limit.String(), "-test.paniconexit0",
+			},
+			Env:   []string{"DIRECTOR_PROGRAM=" + filepath.Join(dir, "director")},
+			Limit: *limit + time.Minute,
+		})
+	}
+	report := newReport(os.Stdout, *verbose)
+	var current *watcher
+	_, err = machine.Run(ctx, job, func(e vm.Event) {
+		switch e.Stream {
+		case vm.Began:
+			if e.Step == 0 {
+				stage("booted")
+			}
+			current = report.watch(ctx, suites[e.Step])
+		case vm.Stdout, vm.Stderr:
+			current.Write(e.Data)
+		case vm.Ended:
+			current.end(e.Exit)
+			stage("ran " + suites[e.Step].pkg)
+			current = nil
+		}
+	})
+	if current != nil {
+		current.end(vm.Exit{Error: "the guest ended"})
+	}
+	if err != nil {
+		return 125, err
+	}
+	return report.finish(), nil
+}

@@ -50,9 +50,9 @@ const (
 	IPv6 Family = 10
 )
 
-// FamilyOf returns the family of addr, which is not a 4-in-6 address.
+// FamilyOf returns the family of addr. A 4-in-6 address is IPv4.
 func FamilyOf(addr netip.Addr) Family {
-	if addr.Is4() {
+	if addr.Unmap().Is4() {
 		return IPv4
 	}
 	return IPv6

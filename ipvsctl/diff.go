@@ -1,0 +1,191 @@
+package ipvsctl
+
+import (
+	"net/netip"
+	"slices"
+)
+
+// Diff returns the operations that turn the table have into want. It is the
+// only place that decides what may be deleted:
+//
+//   - A row of want is added or edited, whoever put it there.
+//   - A row that is not in want is deleted when it is owned, else left alone. A
+//     service that is to go stays as long as it holds a destination of others.
+//   - Daemons are left alone when want.Daemons is nil, a time-out when it is zero.
+//
+// The order is fixed: daemons that are to end (a running one excludes
+// destinations of another family than their service), then service by service
+// the additions and edits, each service with its destinations, so that a new
+// one does not refuse clients for long; then all deletions; then daemons that
+// start or start again; then the time-outs. Both tables may be in any spelling,
+// see Table.Normal. After the operations are done, a second Diff is empty.
+func Diff(have, want Table, own Ownership) []Op {
+	have, want = have.Normal(), want.Normal()
+	owned := own.rows()
+
+	ops := stopDaemons(have.Daemons, want.Daemons)
+	var deletes []Op
+	for _, id := range want.SortedIDs() {
+		wanted := want.Services[id]
+		had, exists := have.Services[id]
+		switch {
+		case !exists:
+			ops = append(ops, Op{Kind: AddService, Service: wanted.head()})
+		case !had.sameHead(wanted):
+			ops = append(ops, Op{Kind: EditService, Service: wanted.head()})
+		}
+		set, del := diffDestinations(had.Destinations, wanted, owned)
+		ops = append(ops, set...)
+		deletes = append(deletes, del...)
+	}
+	for _, id := range have.SortedIDs() {
+		if _, ok := want.Services[id]; !ok {
+			deletes = append(deletes, deleteService(have.Services[id], owned)...)
+		}
+	}
+	ops = append(ops, deletes...)
+	ops = append(ops, startDaemons(have.Daemons, want.Daemons)...)
+	if set := want.Timeouts.over(have.Timeouts); set != have.Timeouts {
+		ops = append(ops, Op{Kind: SetTimeouts, Timeouts: want.Timeouts})
+	}
+	return ops
+}
+
+// rows returns the question whether a row may be deleted.
+func (o Ownership) rows() func(Row) bool {
+	if o.RemoveForeign {
+		return func(Row) bool { return true }
+	}
+	return func(r Row) bool {
+		_, ok := o.Owned[r]
+		return ok
+	}
+}
+
+// diffDestinations returns the additions and edits, and the deletions, that
+// make have the destinations of the service. What takes new connections comes
+// before what refuses them, so that a pool whose servers change places is never
+// empty in between; else both lists are sorted.
+func diffDestinations(have []Destination, want Service, owned func(Row) bool) (set, del []Op) {
+	svc := Service{ID: want.ID}
+	var toZero []Op
+	for _, d := range want.Destinations {
+		had, exists := findDestination(have, d.Addr)
+		switch {
+		case !exists:
+			set = append(set, Op{Kind: AddDestination, Service: svc, Destination: d})
+		case had == d:
+		case d.Weight == 0:
+			toZero = append(toZero, Op{Kind: EditDestination, Service: svc, Destination: d})
+		default:
+			set = append(set, Op{Kind: EditDestination, Service: svc, Destination: d})
+		}
+	}
+	set = append(set, toZero...)
+	for _, d := range have {
+		if _, wanted := findDestination(want.Destinations, d.Addr); wanted || !owned(Row{want.ID, d.Addr}) {
+			continue
+		}
+		del = append(del, Op{Kind: DeleteDestination, Service: svc, Destination: Destination{Addr: d.Addr}})
+	}
+	return set, del
+}
+
+// deleteService returns what removes our rows of a service that is not wanted.
+// The kernel deletes the destinations with the service.
+func deleteService(have Service, owned func(Row) bool) []Op {
+	_, del := diffDestinations(have.Destinations, Service{ID: have.ID}, owned)
+	if owned(Row{Service: have.ID}) && len(del) == len(have.Destinations) {
+		return []Op{{Kind: DeleteService, Service: Service{ID: have.ID}}}
+	}
+	return del
+}
+
+func stopDaemons(have, want map[DaemonState]Daemon) []Op {
+	var ops []Op
+	for _, role := range []DaemonState{SyncMaster, SyncBackup} {
+		if _, wanted := want[role]; wanted || want == nil {
+			continue
+		}
+		if _, runs := have[role]; runs {
+			ops = append(ops, Op{Kind: StopDaemon, State: role})
+		}
+	}
+	return ops
+}
+
+// startDaemons returns the daemons to be started. The kernel changes no
+// parameter of a running daemon, so other parameters mean to stop it first.
+func startDaemons(have, want map[DaemonState]Daemon) []Op {
+	var ops []Op
+	for _, role := range []DaemonState{SyncMaster, SyncBackup} {
+		wanted, ok := want[role]
+		if !ok {
+			continue
+		}
+		if runs, ok := have[role]; ok {
+			if wanted.MaxLen == 0 {
+				runs.MaxLen = 0 // the kernel chose it
+			}
+			if runs == wanted {
+				continue
+			}
+			ops = append(ops, Op{Kind: StopDaemon, State: role})
+		}
+		ops = append(ops, Op{Kind: StartDaemon, State: role, Daemon: wanted})
+	}
+	return ops
+}
+
+// head returns the service without its destinations.
+func (s Service) head() Service {
+	s.Destinations = nil
+	return s
+}
+
+// sameHead tells whether two normal services differ in their destinations at most.
+func (s Service) sameHead(t Service) bool {
+	return s.ID == t.ID && s.Scheduler == t.Scheduler && s.Flags == t.Flags && s.Persistence == t.Persistence
+}
+
+// over returns the time-outs after t has been set on u.
+func (t Timeouts) over(u Timeouts) Timeouts {
+	if t.TCP != 0 {
+		u.TCP = t.TCP
+	}
+	if t.TCPFin != 0 {
+		u.TCPFin = t.TCPFin
+	}
+	if t.UDP != 0 {
+		u.UDP = t.UDP
+	}
+	return u
+}
+
+// findDestination looks addr up in a sorted list.
+func findDestination(dests []Destination, addr netip.AddrPort) (Destination, bool) {
+	i, ok := slices.BinarySearchFunc(dests, addr, func(d Destination, a netip.AddrPort) int { return d.Addr.Compare(a) })
+	if !ok {
+		return Destination{}, false
+	}
+	return dests[i], true
+}
+
+// Confirmed returns the operations of second that first has too. A dump made
+// while another program changes the table may miss rows or hold them twice, and
+// the kernel does not tell (it never sets NLM_F_DUMP_INTR for IPVS). So what
+// looks like drift is repaired only as far as the differences of two dumps,
+// each with the same desired table, agree.
+func Confirmed(first, second []Op) []Op {
+	seen := make(map[string]struct{}, len(first))
+	for _, op := range first {
+		seen[op.String()] = struct{}{}
+	}
+	var both []Op
+	for _, op := range second {
+		if _, ok := seen[op.String()]; ok {
+			both = append(both, op)
+		}
+	}
+	return both
+}

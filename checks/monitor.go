@@ -22,6 +22,7 @@ type Observation struct {
 	Status  string        // what the server said, in short: "503", "exit status 2"; may be empty
 	Latency time.Duration // from the start of the probe to its verdict
 	Weight  *int          // weight that the server or script asked for; nil is none
+	Ours    bool          // failed for want of something on this machine: says nothing of the server
 }
 
 // Probe asks one target once. A Probe is a value: comparing two with

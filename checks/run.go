@@ -30,6 +30,7 @@ func (p *Pool) Run(ctx context.Context) error {
 	var probes sync.WaitGroup
 	defer probes.Wait()
 	defer cancel()
+	ctx = context.WithValue(ctx, leftovers{}, &probes)
 
 	timer := time.NewTimer(0)
 	defer timer.Stop()
@@ -177,7 +178,14 @@ func (p *Pool) judge(e *entry, seen Observation, now time.Time) {
 	if e.gone {
 		return
 	}
-	if !seen.OK && unfair(p.clock.stalled-e.stalled, e.monitor.Timeout) {
+	switch {
+	case seen.OK:
+	case seen.Ours:
+		p.stats.Failed++
+		e.last, e.lastAt = seen, now
+		p.plan(e, now)
+		return
+	case unfair(p.clock.stalled-e.stalled, e.monitor.Timeout):
 		p.stats.Repeated++
 		e.due = now
 		p.schedule.add(e)

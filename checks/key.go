@@ -8,15 +8,16 @@ import (
 	"strconv"
 )
 
-// Key returns the identity of the monitor: its kind and a digest of all its
-// parameters. It is stable across restarts, so that a state file may use it,
+// Key returns the identity of the monitor: its probe's kind and a digest of the
+// probe's key and the schedule. It is stable across restarts, so that a state file may use it,
 // and tells nothing of the passwords that a probe may hold.
 func (m Monitor) Key() Key {
-	kind := "none"
-	if m.Probe != nil {
-		kind = m.Probe.Kind()
+	if m.Probe == nil {
+		return Key(digest("none", m))
 	}
-	return Key(digest(kind, m))
+	schedule := m
+	schedule.Probe = nil
+	return Key(digest(m.Probe.Kind(), [2]any{m.Probe.Key(), schedule}))
 }
 
 // digest returns kind and a digest of v, which must be made of plain values:

@@ -20,6 +20,7 @@ type Event struct {
 	Status        string        `json:"status,omitempty"`     // what the probe saw: "503"
 	Latency       time.Duration `json:"latency_ns,omitempty"` // of the probe
 	Error         string        `json:"error,omitempty"`
+	Operator      string        `json:"operator,omitempty"` // who asked for it
 }
 
 // Kind is what sort of thing an event tells.

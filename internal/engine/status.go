@@ -2,6 +2,8 @@ package engine
 
 import (
 	"time"
+
+	"github.com/lvs-director/director/checks"
 )
 
 // Status is an immutable snapshot of all that the daemon knows, made by the
@@ -87,6 +89,7 @@ type RealStatus struct {
 
 // CheckStatus is one check of one real server.
 type CheckStatus struct {
+	key     checks.Key
 	Name    string        `json:"name"`
 	Kind    string        `json:"kind"`
 	State   string        `json:"state"`

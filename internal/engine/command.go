@@ -1,0 +1,99 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/lvs-director/director/vrrp"
+)
+
+// Failover hands the groups over gracefully to their backups; none named is all.
+func (e *Engine) Failover(ctx context.Context, groups []string) error {
+	return e.ask(ctx, func() error {
+		for _, name := range groups {
+			if !slices.ContainsFunc(e.roles.config.Groups, func(g vrrp.Group) bool { return g.Name == name }) {
+				return fmt.Errorf("no VRRP group %q; there are: %s", name, e.groupNames())
+			}
+		}
+		if !e.roles.started {
+			return fmt.Errorf("no VRRP group is configured")
+		}
+		if groups == nil {
+			groups = []string{}
+		}
+		e.event(Event{Kind: KindOperator, Group: strings.Join(groups, ","), To: "failover", Operator: OperatorOf(ctx)})
+		e.roles.router.Order(vrrp.Command{Failover: groups})
+		return nil
+	})
+}
+
+func (e *Engine) groupNames() string {
+	var names []string
+	for _, g := range e.roles.config.Groups {
+		names = append(names, g.Name)
+	}
+	return strings.Join(names, ", ")
+}
+
+// Target names the real servers that an operator means.
+type Target struct {
+	VirtualServer string     // empty: every one that has the real server
+	Address       netip.Addr // the host
+	Port          uint16     // 0: every port of the host
+}
+
+// String returns the target as an operator wrote it.
+func (t Target) String() string {
+	real := t.Address.String()
+	if t.Port != 0 {
+		real = netip.AddrPortFrom(t.Address, t.Port).String()
+	}
+	return strings.TrimSpace(t.VirtualServer + " " + real)
+}
+
+func (t Target) matches(virtual string, addr netip.AddrPort) bool {
+	return (t.VirtualServer == "" || t.VirtualServer == virtual) && t.Address == addr.Addr() && (t.Port == 0 || t.Port == addr.Port())
+}
+
+// SetOverride puts an operator's wish on every real server that the target
+// names, or takes it back (OverrideNone). It is written to disk before it takes
+// effect, and outlives reloads and restarts. It returns how many it changed.
+func (e *Engine) SetOverride(ctx context.Context, target Target, o Override) (changed int, err error) {
+	err = e.ask(ctx, func() error {
+		var found []user
+		for _, s := range e.services {
+			for i := range s.vs.Reals {
+				if target.matches(s.vs.Name, s.vs.Reals[i].Address()) {
+					found = append(found, user{s, i})
+				}
+			}
+		}
+		if len(found) == 0 {
+			return fmt.Errorf("no real server %s is configured", target)
+		}
+		wanted := e.over.clone()
+		for _, u := range found {
+			wanted.set(u.service.vs.Name, u.service.vs.Reals[u.real].Address().String(), o)
+		}
+		if err := wanted.save(e.opts.Config.StateDir); err != nil {
+			return err
+		}
+		e.over = wanted
+		for _, u := range found {
+			r := &u.service.reals[u.real]
+			if r.override == o {
+				continue
+			}
+			e.event(Event{Kind: KindOperator, VirtualServer: u.service.vs.Name, RealServer: u.service.vs.Reals[u.real].Address().String(),
+				From: r.override.String(), To: o.String(), Reason: o.Reason, Operator: OperatorOf(ctx)})
+			r.override = o
+			changed++
+			e.invalidate(u.service)
+		}
+		return nil
+	})
+	return changed, err
+}

@@ -1,0 +1,253 @@
+// Package engine is the daemon's core: health, role, operator's wishes and
+// configuration go in, the kernel's IPVS table and orders to VRRP come out.
+//
+// One goroutine, Run's, owns all state. It is the only writer to IPVS. Others
+// send it values on channels and read immutable snapshots. It works by level:
+// it takes all that has happened, decides the desired table, and applies the
+// difference to what the kernel holds; what failed is tried again, and at every
+// resync the kernel is compared with what it should hold.
+package engine
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/lvs-director/director/checks"
+	"github.com/lvs-director/director/conf"
+	"github.com/lvs-director/director/ipvsctl"
+	"github.com/lvs-director/director/vrrp"
+)
+
+// beatInterval is how often the engine proves to VRRP and to the watchdog that
+// it is alive, and looks after what is due.
+const beatInterval = time.Second
+
+// ErrLeave, as the cause of a cancelled context, makes Run end without touching
+// anything: VRRP, addresses and IPVS stay as they are for a successor.
+var ErrLeave = errors.New("left to a successor")
+
+// errEnded answers those who ask when the engine has ended.
+var errEnded = errors.New("the daemon has ended")
+
+// Options are what an Engine is made of.
+type Options struct {
+	Log     *zap.Logger
+	Config  *conf.Config                   // to start with
+	Loader  func() (*conf.Config, error)   // reads the configuration again, for a reload
+	Open    func() (ipvsctl.Kernel, error) // opens the kernel's table; tried again until it works
+	Router  vrrp.Router                    // run from the first configuration on that has groups
+	Pool    *checks.Pool
+	Version string
+}
+
+// Engine is the core of the daemon.
+type Engine struct {
+	opts    Options
+	log     *zap.Logger
+	journal *Journal
+	calls   chan call
+	loaded  chan loaded
+	ready   chan struct{} // closed after the first successful apply
+	ended   chan struct{} // closed when Run is over: nobody answers any more
+	beat    atomic.Int64  // time of the loop's last turn, UnixNano
+	public  atomic.Pointer[Status]
+
+	// What follows belongs to Run's goroutine.
+	config   *conf.Config
+	services []*service
+	byName   map[string]*service
+	users    map[checks.Key][]user
+	health   map[checks.Key]checks.Result
+	dirty    map[*service]struct{} // to be planned anew
+	over     overrides
+	table    table
+	roles    roles
+	reloads  reloads
+	hooks    hookQueue
+	started  time.Time
+	stale    bool // the published status is out of date
+}
+
+// call is a question or command of another goroutine, done by Run's.
+type call struct {
+	do    func() error
+	reply chan<- error
+}
+
+// New returns an Engine that does nothing until Run.
+func New(opts Options) *Engine {
+	e := &Engine{
+		opts:    opts,
+		log:     opts.Log,
+		journal: newJournal(),
+		calls:   make(chan call),
+		loaded:  make(chan loaded),
+		ready:   make(chan struct{}),
+		ended:   make(chan struct{}),
+		health:  make(map[checks.Key]checks.Result),
+		dirty:   make(map[*service]struct{}),
+		over:    overrides{},
+		hooks:   newHookQueue(),
+	}
+	e.public.Store(&Status{Version: opts.Version, Node: opts.Config.Node})
+	return e
+}
+
+// Journal returns the events of this run.
+func (e *Engine) Journal() *Journal { return e.journal }
+
+// Ready is closed when the kernel has held what it should for the first time.
+func (e *Engine) Ready() <-chan struct{} { return e.ready }
+
+// LastBeat returns when the engine's loop last turned: the proof of life for a watchdog.
+func (e *Engine) LastBeat() time.Time { return time.Unix(0, e.beat.Load()) }
+
+// Run works until ctx is done and then stops in order: VRRP first, then IPVS
+// as on_stop says, then the checks. If the cause is ErrLeave it stops only
+// itself and the checks.
+func (e *Engine) Run(ctx context.Context) error {
+	defer close(e.ended)
+	// Cancelling ctx must not stop everything at once: these have contexts of their own.
+	background := context.WithoutCancel(ctx)
+	var running sync.WaitGroup
+	poolCtx, stopPool := context.WithCancel(background)
+	hookCtx, stopHooks := context.WithCancel(background)
+	running.Go(func() { e.finished("checks", e.opts.Pool.Run(poolCtx)) })
+	running.Go(func() { e.hooks.run(hookCtx) })
+	e.reloads.load = func() {
+		running.Go(func() {
+			config, err := e.opts.Loader()
+			e.loaded <- loaded{config, err}
+		})
+	}
+	e.roles.start = func() { e.roles.run(background, e.opts.Router, e.log) }
+
+	e.begin()
+	e.loop(ctx)
+
+	if errors.Is(context.Cause(ctx), ErrLeave) {
+		e.event(Event{Kind: KindStart, To: "left", Reason: "VRRP and IPVS stay as they are for a successor"})
+		e.roles.leave()
+	} else {
+		e.shutdown()
+	}
+	stopHooks()
+	stopPool()
+	e.drainResults(&running)
+	e.table.close()
+	return nil
+}
+
+// finished logs why a part ended, if it should not have.
+func (e *Engine) finished(part string, err error) {
+	if err != nil {
+		e.log.Error("a part of the daemon ended", zap.String("part", part), zap.Error(err))
+	}
+}
+
+// begin sets the engine up before its first turn.
+func (e *Engine) begin() {
+	e.started = time.Now()
+	e.event(Event{Kind: KindStart, To: "started", Reason: "version " + e.opts.Version})
+	e.over = e.loadOverrides(e.opts.Config.StateDir)
+	e.table.open = e.opts.Open
+	e.table.own = loadOwned(e.opts.Config.StateDir, e.log)
+	e.adopt(e.opts.Config)
+	e.install(e.opts.Config)
+	e.settle()
+}
+
+// loop turns until ctx is done.
+func (e *Engine) loop(ctx context.Context) {
+	beat := time.NewTicker(beatInterval)
+	defer beat.Stop()
+	resync := time.NewTimer(e.config.IPVS.Resync)
+	defer resync.Stop()
+	retry := time.NewTimer(time.Hour)
+	defer retry.Stop()
+	for {
+		retry.Stop()
+		if wait, needed := e.table.retryIn(); needed {
+			retry.Reset(wait)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case r := <-e.opts.Pool.Results():
+			e.takeResult(r)
+			e.takeResults()
+		case r := <-e.roles.reports:
+			e.takeReport(r)
+		case c := <-e.calls:
+			c.reply <- c.do()
+		case l := <-e.loaded:
+			e.takeLoaded(l)
+		case done := <-e.hooks.done:
+			e.event(done)
+		case <-beat.C:
+			e.onBeat()
+		case <-retry.C:
+		case <-resync.C:
+			e.resync()
+			resync.Reset(e.config.IPVS.Resync)
+		}
+		e.settle()
+	}
+}
+
+// onBeat does what is due once a second.
+func (e *Engine) onBeat() {
+	e.depart(time.Now())
+	e.roles.resend()
+	e.stale = true
+}
+
+// settle makes the kernel and the published status follow what has changed.
+func (e *Engine) settle() {
+	e.beat.Store(time.Now().UnixNano())
+	e.replan()
+	e.order()
+	e.reconcile()
+	e.publish()
+}
+
+// event records something that happened: in the journal and in the log.
+func (e *Engine) event(ev Event) {
+	ev.Time = time.Now()
+	ev = e.journal.add(ev)
+	logEvent(e.log, ev)
+	e.stale = true
+}
+
+// ask does f in the engine's goroutine and returns its answer.
+func (e *Engine) ask(ctx context.Context, f func() error) error {
+	reply := make(chan error, 1)
+	select {
+	case e.calls <- call{f, reply}:
+	case <-e.ended:
+		return errEnded
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	return <-reply
+}
+
+// drainResults lets the parts end: they must not block on a reader that is gone.
+func (e *Engine) drainResults(running *sync.WaitGroup) {
+	ended := make(chan struct{})
+	go func() { running.Wait(); close(ended) }()
+	for {
+		select {
+		case <-ended:
+			return
+		case <-e.opts.Pool.Results():
+		case <-e.hooks.done:
+		case <-e.loaded:
+		}
+	}
+}

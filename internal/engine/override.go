@@ -1,0 +1,120 @@
+package engine
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+
+	"go.uber.org/zap"
+)
+
+// OverrideMode is what an operator asked for a real server at run time.
+type OverrideMode uint8
+
+// The overrides.
+const (
+	OverrideNone    OverrideMode = iota
+	OverrideDrain                // no new connections; those there are live
+	OverrideDisable              // out of the table
+	OverrideWeight               // another weight than the configured one
+)
+
+// Override is an operator's wish for one real server. It outlives reloads and
+// restarts, until the operator takes it back.
+type Override struct {
+	Mode   OverrideMode `json:"mode"`
+	Weight uint32       `json:"weight,omitempty"` // with OverrideWeight
+	Reason string       `json:"reason,omitempty"`
+}
+
+// String returns the override as the status shows it: "", "drain", "disable", "weight 5".
+func (o Override) String() string {
+	switch o.Mode {
+	case OverrideDrain:
+		return "drain"
+	case OverrideDisable:
+		return "disable"
+	case OverrideWeight:
+		return fmt.Sprintf("weight %d", o.Weight)
+	}
+	return ""
+}
+
+// overridesFile is the name, in the state directory, of the file of overrides.
+const overridesFile = "overrides.json"
+
+// overridesVersion is the version of the file's format.
+const overridesVersion = 1
+
+// overrides are all wishes by virtual server and real server.
+type overrides map[string]map[string]Override
+
+// overridesDoc is what is in the file.
+type overridesDoc struct {
+	Version   int       `json:"version"`
+	Overrides overrides `json:"overrides"`
+}
+
+// of returns the wish for a real server; the zero Override is none.
+func (o overrides) of(virtual, real string) Override { return o[virtual][real] }
+
+// set puts a wish on a real server; OverrideNone takes it back.
+func (o overrides) set(virtual, real string, wish Override) {
+	if wish.Mode == OverrideNone {
+		delete(o[virtual], real)
+		if len(o[virtual]) == 0 {
+			delete(o, virtual)
+		}
+		return
+	}
+	if o[virtual] == nil {
+		o[virtual] = make(map[string]Override)
+	}
+	o[virtual][real] = wish
+}
+
+// clone returns a deep copy.
+func (o overrides) clone() overrides {
+	c := make(overrides, len(o))
+	for virtual, reals := range o {
+		c[virtual] = maps.Clone(reals)
+	}
+	return c
+}
+
+// save writes the overrides in one step.
+func (o overrides) save(stateDir string) error {
+	data, err := json.MarshalIndent(overridesDoc{overridesVersion, o}, "", "  ")
+	if err != nil {
+		return fmt.Errorf("write overrides: %w", err)
+	}
+	return writeFile(filepath.Join(stateDir, overridesFile), append(data, '\n'))
+}
+
+// loadOverrides reads what operators asked for in earlier runs.
+func (e *Engine) loadOverrides(stateDir string) overrides {
+	path := filepath.Join(stateDir, overridesFile)
+	data, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return overrides{}
+	}
+	var doc overridesDoc
+	if err == nil {
+		err = json.Unmarshal(data, &doc)
+	}
+	if err == nil && doc.Version != overridesVersion {
+		err = fmt.Errorf("version %d, want %d", doc.Version, overridesVersion)
+	}
+	if err != nil {
+		e.log.Error("cannot read the overrides; real servers are as configured", zap.String("file", path), zap.Error(err))
+		return overrides{}
+	}
+	if doc.Overrides == nil {
+		return overrides{}
+	}
+	return doc.Overrides
+}

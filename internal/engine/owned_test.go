@@ -1,0 +1,107 @@
+package engine
+
+import (
+	"bytes"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"go.uber.org/zap/zaptest"
+
+	"github.com/lvs-director/director/conf"
+	"github.com/lvs-director/director/ipvsctl"
+)
+
+func sampleRows() map[ipvsctl.Row]struct{} {
+	tcp := ipvsctl.ServiceID{Protocol: ipvsctl.TCP, Addr: netip.MustParseAddrPort("192.0.2.1:80")}
+	six := ipvsctl.ServiceID{Protocol: ipvsctl.UDP, Addr: netip.MustParseAddrPort("[2001:db8::1]:53")}
+	mark := ipvsctl.ServiceID{FWMark: 7, Family: ipvsctl.IPv6}
+	return map[ipvsctl.Row]struct{}{
+		{Service: tcp}: {},
+		{Service: tcp, Destination: netip.MustParseAddrPort("10.0.0.1:80")}:  {},
+		{Service: six, Destination: netip.MustParseAddrPort("[fd00::1]:53")}: {},
+		{Service: mark}: {},
+		{Service: mark, Destination: netip.MustParseAddrPort("[fd00::1]:0")}: {},
+	}
+}
+
+func TestRowsRoundTrip(t *testing.T) {
+	var b bytes.Buffer
+	for row := range sampleRows() {
+		writeRow(&b, row)
+	}
+	got, err := parseRows(b.Bytes())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(got) != len(sampleRows()) {
+		t.Fatalf("%d rows, want %d", len(got), len(sampleRows()))
+	}
+	for row := range sampleRows() {
+		if _, ok := got[row]; !ok {
+			t.Errorf("row %v is missing", row)
+		}
+	}
+}
+
+func TestOwnedSurvivesDamage(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, ownedFile), []byte("6 192.0.2.1:80 -\ngarbage\n6 192.0.2.1:80 - 10.0.0.1:99999\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	o := loadOwned(dir, zaptest.NewLogger(t))
+	if len(o.rows) != 1 {
+		t.Errorf("%d rows from one good line and two bad ones, want 1", len(o.rows))
+	}
+}
+
+func TestOwnedAddAndPrune(t *testing.T) {
+	dir := t.TempDir()
+	log := zaptest.NewLogger(t)
+	o := loadOwned(dir, log)
+	if err := o.add(&conf.Config{VirtualServers: []*conf.VirtualServer{pool(2, sorry)}}); err != nil {
+		t.Fatal(err)
+	}
+	if got := loadOwned(dir, log); len(got.rows) != 4 {
+		t.Errorf("%d rows on disk, want service, 2 real servers and the sorry server", len(got.rows))
+	}
+	smaller := &conf.Config{VirtualServers: []*conf.VirtualServer{pool(1)}}
+	known := ipvsctl.Table{Services: map[ipvsctl.ServiceID]ipvsctl.Service{}}
+	s := pool(2).Services[0]
+	s.Destinations = []ipvsctl.Destination{pool(2).Reals[1].Destination}
+	known.Services[s.ID] = s
+	if err := o.prune(smaller, known); err != nil {
+		t.Fatal(err)
+	}
+	got := loadOwned(dir, log).rows
+	want := map[ipvsctl.Row]struct{}{
+		{Service: s.ID}: {},
+		{Service: s.ID, Destination: pool(2).Reals[0].Destination.Addr}: {}, // configured
+		{Service: s.ID, Destination: pool(2).Reals[1].Destination.Addr}: {}, // still in the kernel
+	}
+	if diff := cmp.Diff(len(want), len(got)); diff != "" {
+		t.Errorf("number of rows (-want +got):\n%s", diff)
+	}
+	for row := range want {
+		if _, ok := got[row]; !ok {
+			t.Errorf("row %v is missing", row)
+		}
+	}
+}
+
+func FuzzParseRows(f *testing.F) {
+	f.Add([]byte("6 192.0.2.1:80 -\nfwmark 7 10 [fd00::1]:0\n"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		rows, _ := parseRows(data)
+		var b bytes.Buffer
+		for row := range rows {
+			writeRow(&b, row)
+		}
+		again, err := parseRows(b.Bytes())
+		if err != nil || len(again) != len(rows) {
+			t.Errorf("%d rows, written and read again %d, error %v", len(rows), len(again), err)
+		}
+	})
+}

@@ -1,0 +1,106 @@
+package engine
+
+import (
+	"slices"
+
+	"github.com/lvs-director/director/checks"
+	"github.com/lvs-director/director/conf"
+	"github.com/lvs-director/director/ipvsctl"
+)
+
+// realView is what plan needs to know of one real server.
+type realView struct {
+	state    checks.State
+	kept     *uint32 // weight that the kernel held when we adopted it; counts while state is Unknown
+	override Override
+}
+
+// weightOf decides the weight of a real server and whether it is in the table at
+// all. Health decides first, then what an operator asked for.
+func weightOf(vs *conf.VirtualServer, r *conf.RealServer, v realView) (weight uint32, in bool) {
+	base := r.Destination.Weight
+	switch v.override.Mode {
+	case OverrideDisable:
+		return 0, vs.OnFailure == conf.Drain && mustStay(vs)
+	case OverrideDrain:
+		return 0, true
+	case OverrideWeight:
+		base = v.override.Weight
+	case OverrideNone:
+	}
+	switch v.state {
+	case checks.Up:
+		return base, true
+	case checks.Unknown:
+		if v.kept != nil {
+			return *v.kept, true
+		}
+		if vs.InitialUp {
+			return base, true
+		}
+	case checks.Down:
+	}
+	return 0, vs.OnFailure == conf.Drain
+}
+
+// mustStay tells whether a destination may never leave the table while it is
+// configured: with the mh scheduler a removal reshuffles the lookup table.
+func mustStay(vs *conf.VirtualServer) bool {
+	return len(vs.Services) > 0 && vs.Services[0].Scheduler == "mh"
+}
+
+// weightUp returns the weight that counts for the quorum: that of the real
+// servers which take new connections.
+func weightUp(vs *conf.VirtualServer, views []realView) int {
+	sum := 0
+	for i := range vs.Reals {
+		weight, _ := weightOf(vs, &vs.Reals[i], views[i])
+		sum += int(weight)
+	}
+	return sum
+}
+
+// hasQuorum decides whether a virtual server has its quorum, given whether it
+// had it before: it is won at quorum + hysteresis and lost below quorum −
+// hysteresis or when nothing is left, as in keepalived.
+func hasQuorum(had bool, weight, quorum, hysteresis int) bool {
+	if had {
+		return weight > 0 && weight >= quorum-hysteresis
+	}
+	return weight > 0 && weight >= quorum+hysteresis
+}
+
+// plan decides the rows of one virtual server: its services with the
+// destinations that health, quorum and operator want. Without quorum the sorry
+// server, if there is one, takes the place of all others. Destinations in
+// leaving are out of the configuration but still have connections: they stay
+// with weight 0.
+func plan(vs *conf.VirtualServer, views []realView, quorum bool, leaving []ipvsctl.Destination) []ipvsctl.Service {
+	sorry := !quorum && vs.Sorry != nil
+	dests := make([]ipvsctl.Destination, 0, len(vs.Reals)+len(leaving)+1)
+	for i := range vs.Reals {
+		weight, in := weightOf(vs, &vs.Reals[i], views[i])
+		if sorry {
+			weight, in = 0, in && vs.OnFailure == conf.Drain
+		}
+		if in {
+			d := vs.Reals[i].Destination
+			d.Weight = weight
+			dests = append(dests, d)
+		}
+	}
+	for _, d := range leaving {
+		d.Weight = 0
+		dests = append(dests, d)
+	}
+	if sorry {
+		dests = append(dests, *vs.Sorry)
+	}
+	slices.SortFunc(dests, func(a, b ipvsctl.Destination) int { return a.Addr.Compare(b.Addr) })
+	services := make([]ipvsctl.Service, len(vs.Services))
+	for i, s := range vs.Services {
+		s.Destinations = dests // shared: a desired table is never written
+		services[i] = s
+	}
+	return services
+}

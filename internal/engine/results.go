@@ -1,0 +1,113 @@
+package engine
+
+import (
+	"time"
+
+	"github.com/lvs-director/director/checks"
+)
+
+// takeResults takes all results that are there, so that a storm of failures is
+// planned once.
+func (e *Engine) takeResults() {
+	for {
+		select {
+		case r := <-e.opts.Pool.Results():
+			e.takeResult(r)
+		default:
+			return
+		}
+	}
+}
+
+// takeResult takes note of a monitor's verdict and of what follows for the real
+// servers and tracks that use it.
+func (e *Engine) takeResult(r checks.Result) {
+	if last, known := e.health[r.Key]; known {
+		r.From = last.To
+	} else {
+		return // of a monitor that is no longer configured
+	}
+	e.health[r.Key] = r
+	for _, u := range e.users[r.Key] {
+		e.takeCheck(u, r)
+	}
+	e.roles.takeScript(e, r)
+}
+
+// takeCheck applies a monitor's result to one real server that uses it.
+func (e *Engine) takeCheck(u user, r checks.Result) {
+	cs := u.service.vs.Reals[u.real].Checks
+	if len(cs) > 1 && r.From != r.To {
+		for _, c := range cs {
+			if c.Key == r.Key {
+				e.event(Event{Kind: KindCheck, VirtualServer: u.service.vs.Name, RealServer: u.service.vs.Reals[u.real].Address().String(),
+					Check: c.Name, From: r.From.String(), To: r.To.String(), Reason: r.Seen.Reason, Status: r.Seen.Status, Latency: r.Seen.Latency})
+			}
+		}
+	}
+	e.judgeReal(u)
+}
+
+// judgeReal forms a real server's verdict anew from its checks.
+func (e *Engine) judgeReal(u user) {
+	r, configured := &u.service.reals[u.real], &u.service.vs.Reals[u.real]
+	state, because, seen := verdict(configured.Checks, e.healthOf)
+	if state == r.state {
+		if state == checks.Down && seen.Reason != r.reason {
+			r.reason = seen.Reason
+			e.invalidate(u.service)
+		}
+		return
+	}
+	ev := Event{Kind: KindReal, VirtualServer: u.service.vs.Name, RealServer: configured.Address().String(), Check: because.Name,
+		From: r.state.String(), To: state.String(), Reason: seen.Reason, Status: seen.Status, Latency: seen.Latency}
+	r.state, r.reason, r.since = state, seen.Reason, time.Now()
+	if state != checks.Unknown {
+		r.kept = nil
+	}
+	e.event(ev)
+	e.invalidate(u.service)
+}
+
+// healthOf returns the last result of a monitor; the zero Result is unknown.
+func (e *Engine) healthOf(key checks.Key) checks.Result { return e.health[key] }
+
+// invalidate has a service planned anew at the end of this turn.
+func (e *Engine) invalidate(s *service) {
+	e.dirty[s] = struct{}{}
+	s.status = nil
+	e.stale = true
+}
+
+// replan decides the quorum and the rows of every service whose facts changed.
+func (e *Engine) replan() {
+	if len(e.dirty) == 0 {
+		return
+	}
+	now := time.Now()
+	for s := range e.dirty {
+		had, judged := s.quorum, s.judged
+		if s.judge(now) {
+			ev := Event{Kind: KindQuorum, VirtualServer: s.vs.Name, To: upDown(s.quorum), Reason: s.reason()}
+			if judged {
+				ev.From = upDown(had)
+			}
+			e.event(ev)
+			e.roles.tracksChanged = true
+		}
+		e.table.forget(s.planned)
+		s.replan()
+	}
+	for s := range e.dirty {
+		e.table.want(s.planned)
+	}
+	clear(e.dirty)
+}
+
+// upDown names a quorum's state.
+func upDown(up bool) string {
+	if up {
+		return "up"
+	}
+	return "down"
+}

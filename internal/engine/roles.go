@@ -1,0 +1,274 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/lvs-director/director/checks"
+	"github.com/lvs-director/director/conf"
+	"github.com/lvs-director/director/ipvsctl"
+	"github.com/lvs-director/director/vrrp"
+)
+
+// stopWait bounds how long an ordered stop of VRRP may take: a master serves on
+// until its successor is heard, and a version 2 skew time lasts up to 256 s only
+// in theory.
+const stopWait = 30 * time.Second
+
+// roles is the engine's side of VRRP: the orders it gives and the states it was told.
+type roles struct {
+	start   func() // runs the router; set once
+	started bool
+	router  vrrp.Router
+	cancel  context.CancelFunc
+	running sync.WaitGroup
+	reports <-chan vrrp.Report // nil until started
+
+	config        vrrp.Config
+	policies      []conf.GroupPolicy
+	orders        *vrrp.Orders
+	tracksChanged bool // the orders are to be made anew
+	tracks        map[vrrp.TrackState]bool
+
+	connected bool
+	problems  []string
+	states    map[string]vrrp.State  // what was told last, group by group
+	status    map[string]vrrp.Status // with the numbers, for the snapshot
+	syncOurs  bool                   // we have had a sync daemon to manage
+}
+
+// run starts the router in the background.
+func (r *roles) run(ctx context.Context, router vrrp.Router, log *zap.Logger) {
+	ctx, r.cancel = context.WithCancel(ctx)
+	r.router, r.reports, r.started = router, router.Reports(), true
+	r.running.Go(func() {
+		if err := router.Run(ctx); err != nil {
+			log.Error("VRRP ended", zap.Error(err))
+		}
+	})
+}
+
+// leave ends the router without giving up mastership.
+func (r *roles) leave() {
+	if !r.started {
+		return
+	}
+	r.cancel()
+	r.running.Wait()
+}
+
+// resend proves to VRRP that the engine is alive.
+func (r *roles) resend() {
+	if r.started && r.orders != nil {
+		r.router.Order(vrrp.Command{Orders: r.orders})
+	}
+}
+
+// setConfig takes the VRRP part of a configuration.
+func (r *roles) setConfig(config *conf.Config) {
+	r.config, r.policies = config.VRRP, config.Groups
+	r.tracksChanged = true
+	if r.states == nil {
+		r.states = make(map[string]vrrp.State)
+		r.status = make(map[string]vrrp.Status)
+	}
+	for name := range r.states {
+		if !slices.ContainsFunc(config.VRRP.Groups, func(g vrrp.Group) bool { return g.Name == name }) {
+			delete(r.states, name)
+			delete(r.status, name)
+		}
+	}
+}
+
+// takeReport takes what VRRP told: transitions in their order, then the states,
+// which are the truth if a transition was lost.
+func (e *Engine) takeReport(report vrrp.Report) {
+	r := &e.roles
+	if report.Connected != r.connected {
+		r.connected = report.Connected
+		if !report.Connected {
+			e.event(Event{Kind: KindRole, To: "disconnected", Reason: "the VRRP process does not answer; starting it again"})
+		}
+	}
+	if !slices.Equal(report.Problems, r.problems) {
+		for _, p := range report.Problems {
+			if !slices.Contains(r.problems, p) {
+				e.event(Event{Kind: KindRole, Error: p})
+			}
+		}
+		r.problems = report.Problems
+	}
+	for _, t := range report.Transitions {
+		e.setRole(t.Group, t.To, t.Reason)
+	}
+	for _, s := range report.Status {
+		e.setRole(s.Group, s.State, s.Reason)
+		if _, configured := r.states[s.Group]; configured {
+			r.status[s.Group] = s
+		}
+	}
+	e.stale = true
+}
+
+// setRole takes note of a group's state; if it is a new one, the hook runs and
+// the sync daemon follows.
+func (e *Engine) setRole(group string, to vrrp.State, reason string) {
+	r := &e.roles
+	from, known := r.states[group]
+	i := slices.IndexFunc(r.policies, func(p conf.GroupPolicy) bool { return p.Group == group })
+	if i < 0 || known && from == to {
+		return
+	}
+	r.states[group] = to
+	ev := Event{Kind: KindRole, Group: group, To: to.String(), Reason: reason}
+	if known {
+		ev.From = from.String()
+	}
+	e.event(ev)
+	policy := &r.policies[i]
+	if hook, ok := policy.Hooks[strings.ToLower(to.String())]; ok && (known || to != vrrp.Initialize) {
+		e.hooks.add(hookRun{group: group, state: to.String(), hook: hook})
+	}
+	e.followSync()
+}
+
+// followSync makes the sync daemon a row of the desired table: master while its
+// group is MASTER, backup otherwise. Until VRRP has said what the group is, the
+// daemon is left as it is, so that a restarted engine disturbs nothing.
+func (e *Engine) followSync() {
+	r := &e.roles
+	for _, p := range r.policies {
+		if p.Sync == nil {
+			continue
+		}
+		state, known := r.states[p.Group]
+		if !known {
+			return
+		}
+		role := ipvsctl.SyncBackup
+		if state == vrrp.Master {
+			role = ipvsctl.SyncMaster
+		}
+		before := e.syncStatus()
+		e.table.setDaemons(map[ipvsctl.DaemonState]ipvsctl.Daemon{role: *p.Sync})
+		if after := e.syncStatus(); after != before {
+			e.event(Event{Kind: KindSync, Group: p.Group, From: before, To: after, Reason: "the group is " + state.String()})
+		}
+		r.syncOurs = true
+		return
+	}
+	if r.syncOurs { // it was taken out of the configuration
+		e.table.setDaemons(map[ipvsctl.DaemonState]ipvsctl.Daemon{})
+	}
+}
+
+// syncStatus describes the sync daemon that is wanted.
+func (e *Engine) syncStatus() string {
+	for state, d := range e.table.desired.Daemons {
+		return fmt.Sprintf("%s on %s, id %d", state, d.Interface, d.SyncID)
+	}
+	return ""
+}
+
+// takeScript notes that a script which a group tracks has a new verdict.
+func (r *roles) takeScript(e *Engine, result checks.Result) {
+	for _, p := range r.policies {
+		for _, t := range p.Tracks {
+			if t.Monitor.Key() == result.Key {
+				r.tracksChanged = true
+				if result.From != result.To {
+					e.event(Event{Kind: KindTrack, Group: p.Group, Check: t.Name, From: result.From.String(), To: result.To.String(), Reason: result.Seen.Reason})
+				}
+			}
+		}
+	}
+}
+
+// order gives VRRP its orders if they changed.
+func (e *Engine) order() {
+	r := &e.roles
+	if !r.tracksChanged {
+		return
+	}
+	r.tracksChanged = false
+	if !r.started {
+		if len(r.config.Groups) == 0 {
+			return
+		}
+		r.start()
+	}
+	r.orders = &vrrp.Orders{Config: r.config, Tracks: e.trackStates()}
+	r.resend()
+}
+
+// trackStates says of every track that the engine watches how it is. One that
+// is not known yet is left out.
+func (e *Engine) trackStates() []vrrp.TrackState {
+	var states []vrrp.TrackState
+	for i, g := range e.roles.config.Groups {
+		for _, t := range g.Tracks {
+			s := vrrp.TrackState{Group: g.Name, Kind: t.Kind, Name: t.Name}
+			switch t.Kind {
+			case "virtual_server":
+				vs, ok := e.byName[t.Name]
+				if !ok {
+					continue
+				}
+				s.Up, s.Reason = vs.quorum, vs.reason()
+			case "script":
+				result := e.scriptResult(&e.roles.policies[i], t.Name)
+				if result.To == checks.Unknown {
+					continue
+				}
+				s.Up, s.Reason = result.To == checks.Up, result.Seen.Reason
+			default:
+				continue // vrrp watches it itself
+			}
+			states = append(states, s)
+		}
+	}
+	return states
+}
+
+// scriptResult returns the last result of a group's script track.
+func (e *Engine) scriptResult(p *conf.GroupPolicy, name string) checks.Result {
+	for _, t := range p.Tracks {
+		if t.Name == name {
+			return e.health[t.Monitor.Key()]
+		}
+	}
+	return checks.Result{}
+}
+
+// stop orders VRRP to leave mastership by rule and waits for its end, taking
+// note of what it tells meanwhile.
+func (e *Engine) stopVRRP() {
+	r := &e.roles
+	if !r.started {
+		return
+	}
+	r.router.Order(vrrp.Command{Stop: true})
+	ended := make(chan struct{})
+	go func() { r.running.Wait(); close(ended) }()
+	limit := time.NewTimer(stopWait)
+	defer limit.Stop()
+	for {
+		select {
+		case report := <-r.reports:
+			e.takeReport(report)
+			e.settle()
+		case <-limit.C:
+			e.log.Error("VRRP did not stop in time; its addresses expire with their lease", zap.Duration("waited", stopWait))
+			r.cancel()
+		case <-ended:
+			r.cancel()
+			return
+		}
+	}
+}

@@ -1,0 +1,118 @@
+package engine
+
+import (
+	"fmt"
+	"net/netip"
+	"time"
+
+	"github.com/lvs-director/director/checks"
+	"github.com/lvs-director/director/conf"
+	"github.com/lvs-director/director/ipvsctl"
+)
+
+// service is one virtual server at run time: its configuration and what the
+// engine knows about it.
+type service struct {
+	vs      *conf.VirtualServer
+	reals   []real // beside vs.Reals
+	quorum  bool
+	judged  bool // whether the quorum was decided once
+	since   time.Time
+	weight  int                           // that counted for the quorum last
+	leaving map[netip.AddrPort]*departure // removed from the configuration, with connections left
+	planned []ipvsctl.Service             // rows wanted now
+	status  *ServiceStatus                // what was published last; nil when it is out of date
+}
+
+// real is one real server of one virtual server at run time.
+type real struct {
+	state    checks.State
+	since    time.Time
+	reason   string
+	kept     *uint32 // see realView
+	override Override
+}
+
+// departure is a destination that has left the configuration and is drained.
+type departure struct {
+	destination ipvsctl.Destination
+	until       time.Time
+}
+
+// user is one use of a monitor: a real server of a service.
+type user struct {
+	service *service
+	real    int
+}
+
+// verdict is the AND of a real server's checks: down when one is down, up when
+// all are up, unknown otherwise. The reason is that of the first that is down.
+func verdict(cs []conf.Check, health func(checks.Key) checks.Result) (state checks.State, because conf.Check, seen checks.Observation) {
+	state = checks.Up
+	for _, c := range cs {
+		switch r := health(c.Key); r.To {
+		case checks.Down:
+			return checks.Down, c, r.Seen
+		case checks.Unknown:
+			state, because, seen = checks.Unknown, c, r.Seen
+		case checks.Up:
+			if state == checks.Up {
+				because, seen = c, r.Seen
+			}
+		}
+	}
+	return state, because, seen
+}
+
+// views returns what plan needs to know of the real servers.
+func (s *service) views() []realView {
+	views := make([]realView, len(s.reals))
+	for i, r := range s.reals {
+		views[i] = realView{state: r.state, kept: r.kept, override: r.override}
+	}
+	return views
+}
+
+// judge decides the quorum anew and tells whether it changed.
+func (s *service) judge(now time.Time) (changed bool) {
+	s.weight = weightUp(s.vs, s.views())
+	had, hysteresis := s.quorum, s.vs.Hysteresis
+	if !s.judged { // at the start there is nothing to be steady about
+		had, hysteresis = false, 0
+	}
+	has := hasQuorum(had, s.weight, s.vs.Quorum, hysteresis)
+	changed = !s.judged || has != s.quorum
+	if changed {
+		s.since = now
+	}
+	s.quorum, s.judged = has, true
+	return changed
+}
+
+// reason says why the service has its quorum or not.
+func (s *service) reason() string {
+	if s.quorum {
+		return fmt.Sprintf("weight %d up, quorum %d", s.weight, s.vs.Quorum)
+	}
+	return fmt.Sprintf("below quorum: weight %d up of %d wanted", s.weight, s.vs.Quorum)
+}
+
+// replan computes the rows that the service wants now.
+func (s *service) replan() {
+	leaving := make([]ipvsctl.Destination, 0, len(s.leaving))
+	for _, d := range s.leaving {
+		leaving = append(leaving, d.destination)
+	}
+	s.planned = plan(s.vs, s.views(), s.quorum, leaving)
+	s.status = nil
+}
+
+// find returns the index of the real server at addr, or -1.
+func (s *service) find(addr netip.AddrPort) int {
+	for i := range s.vs.Reals {
+		if s.vs.Reals[i].Address() == addr {
+			return i
+		}
+	}
+	return -1
+}

@@ -1,0 +1,130 @@
+package engine
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/lvs-director/director/checks"
+	"github.com/lvs-director/director/ipvsctl"
+)
+
+// Status returns the present state of everything. The snapshot is the reader's:
+// what the checks have seen last is filled in now.
+func (e *Engine) Status() *Status {
+	s := *e.public.Load()
+	services := make([]*ServiceStatus, len(s.VirtualServers))
+	for i, vs := range s.VirtualServers {
+		services[i] = e.withObservations(vs)
+	}
+	s.VirtualServers = services
+	return &s
+}
+
+// withObservations copies a service's status and fills in what its checks saw.
+func (e *Engine) withObservations(vs *ServiceStatus) *ServiceStatus {
+	c := *vs
+	c.Reals = make([]*RealStatus, len(vs.Reals))
+	for i, r := range vs.Reals {
+		rc := *r
+		rc.Checks = make([]CheckStatus, len(r.Checks))
+		for j, ch := range r.Checks {
+			if st, ok := e.opts.Pool.Status(ch.key); ok {
+				ch.State, ch.Since = st.State.String(), st.Since
+				ch.Reason, ch.Status, ch.Latency, ch.LastAt = st.Last.Reason, st.Last.Status, st.Last.Latency, st.LastAt
+			}
+			rc.Checks[j] = ch
+		}
+		c.Reals[i] = &rc
+	}
+	return &c
+}
+
+// publish makes a new snapshot if anything in it has changed. What did not
+// change is shared with the last one.
+func (e *Engine) publish() {
+	if !e.stale {
+		return
+	}
+	e.stale = false
+	s := &Status{
+		Node: e.config.Node, Version: e.opts.Version, Started: e.started,
+		Config: ConfigStatus{Loaded: e.reloads.loadedAt, Reloads: e.reloads.taken, LastError: e.reloads.lastError, LastErrorAt: e.reloads.lastErrorAt},
+		Kernel: e.kernelStatus(),
+		VRRP:   e.vrrpStatus(),
+	}
+	s.VirtualServers = make([]*ServiceStatus, len(e.services))
+	for i, svc := range e.services {
+		if svc.status == nil {
+			svc.status = svc.snapshot()
+		}
+		s.VirtualServers[i] = svc.status
+	}
+	e.public.Store(s)
+}
+
+func (e *Engine) kernelStatus() KernelStatus {
+	t := &e.table
+	return KernelStatus{InSync: t.valid && !t.pending(), LastError: t.lastError, LastResync: t.lastResync,
+		Repairs: t.repairs, Operations: t.operations, Sync: e.syncStatus()}
+}
+
+func (e *Engine) vrrpStatus() VRRPStatus {
+	r := &e.roles
+	v := VRRPStatus{Connected: r.connected, Problems: r.problems, Groups: make([]GroupStatus, len(r.config.Groups))}
+	for i, g := range r.config.Groups {
+		st := r.status[g.Name]
+		gs := GroupStatus{Name: g.Name, State: st.State.String(), Since: st.Since, Reason: st.Reason, Interface: g.Interface,
+			RouterID: g.RouterID, Priority: st.Priority, Sent: st.Stats.Sent, Received: st.Stats.Received}
+		if st.MasterAddr.IsValid() {
+			gs.Master = fmt.Sprintf("%s (priority %d)", st.MasterAddr, st.MasterPrio)
+		}
+		for _, a := range st.Addresses {
+			gs.Addresses = append(gs.Addresses, a.String())
+		}
+		for _, n := range st.Stats.Dropped {
+			gs.Dropped += n
+		}
+		v.Groups[i] = gs
+	}
+	return v
+}
+
+// snapshot makes the status of one virtual server.
+func (s *service) snapshot() *ServiceStatus {
+	vs := s.vs
+	st := &ServiceStatus{Name: vs.Name, State: upDown(s.quorum), Since: s.since, Reason: s.reason(), WeightUp: s.weight,
+		Quorum: vs.Quorum, SorryInUse: !s.quorum && vs.Sorry != nil, Reals: make([]*RealStatus, len(vs.Reals))}
+	for _, svc := range vs.Services {
+		st.Addresses = append(st.Addresses, svc.ID.String())
+		st.Scheduler = schedulerOf(svc)
+	}
+	views := s.views()
+	for i := range vs.Reals {
+		configured, r := &vs.Reals[i], &s.reals[i]
+		st.Forward = configured.Destination.Forward.String()
+		weight, in := weightOf(vs, configured, views[i])
+		rs := &RealStatus{Address: configured.Address().String(), State: r.state.String(), Since: r.since, Reason: r.reason,
+			Weight: weight, Configured: configured.Destination.Weight, InTable: in, Override: r.override.String()}
+		if st.SorryInUse {
+			rs.Weight = 0
+		}
+		for _, c := range configured.Checks {
+			rs.Checks = append(rs.Checks, CheckStatus{key: c.Key, Name: c.Name, Kind: c.Monitor.Probe.Kind(), State: checks.Unknown.String(), Since: time.Time{}})
+		}
+		st.Reals[i] = rs
+	}
+	return st
+}
+
+// schedulerOf names a scheduler with its flags, as ipvsadm does in parentheses.
+func schedulerOf(s ipvsctl.Service) string {
+	var flags []string
+	if s.Flags&ipvsctl.OnePacket != 0 {
+		flags = append(flags, "one packet")
+	}
+	if len(flags) == 0 {
+		return s.Scheduler
+	}
+	return s.Scheduler + " (" + strings.Join(flags, ", ") + ")"
+}

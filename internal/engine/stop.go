@@ -1,0 +1,73 @@
+package engine
+
+import (
+	"errors"
+
+	"go.uber.org/zap"
+
+	"github.com/lvs-director/director/conf"
+	"github.com/lvs-director/director/ipvsctl"
+)
+
+// shutdown leaves the scene in order: VRRP first, so that the peer serves
+// before our table changes, then the sync daemon and our rows as on_stop says.
+func (e *Engine) shutdown() {
+	e.event(Event{Kind: KindStart, To: "stopping"})
+	e.publish()
+	e.stopVRRP()
+	t := &e.table
+	if t.kernel == nil || !t.needed() {
+		return
+	}
+	wanted := t.desired
+	if e.roles.syncOurs {
+		wanted.Daemons = map[ipvsctl.DaemonState]ipvsctl.Daemon{}
+	}
+	wanted.Services = servicesAtStop(t.desired.Services, e.config.IPVS.OnStop)
+	if err := e.applyAtStop(wanted); err != nil {
+		e.event(Event{Kind: KindApply, Reason: "the table stays as it is", Error: err.Error()})
+	}
+	e.event(Event{Kind: KindStart, To: "stopped"})
+}
+
+// servicesAtStop returns the services that stay when the daemon has stopped.
+func servicesAtStop(desired map[ipvsctl.ServiceID]ipvsctl.Service, onStop conf.OnStop) map[ipvsctl.ServiceID]ipvsctl.Service {
+	switch onStop {
+	case conf.StopKeep:
+		return desired
+	case conf.StopDrain:
+		drained := make(map[ipvsctl.ServiceID]ipvsctl.Service, len(desired))
+		for id, s := range desired {
+			dests := make([]ipvsctl.Destination, len(s.Destinations))
+			for i, d := range s.Destinations {
+				d.Weight = 0
+				dests[i] = d
+			}
+			s.Destinations = dests
+			drained[id] = s
+		}
+		return drained
+	case conf.StopRemove:
+	}
+	return nil
+}
+
+// applyAtStop brings the kernel to the table that is to stay, from a fresh look
+// at it; errors of single rows do not keep the others from being done.
+func (e *Engine) applyAtStop(wanted ipvsctl.Table) error {
+	t := &e.table
+	if err := t.read(); err != nil {
+		return err
+	}
+	ops := ipvsctl.Diff(t.known, wanted, e.ownership())
+	if len(ops) == 0 {
+		return nil
+	}
+	err := t.apply(ops)
+	var batch *ipvsctl.BatchError
+	if errors.As(err, &batch) {
+		e.log.Warn("some rows could not be changed at the stop", zap.Int("rows", len(batch.Failed)), zap.Error(err))
+		return nil
+	}
+	return err
+}

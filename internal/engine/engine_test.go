@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sys/unix"
 
+	"github.com/lvs-director/director/checks"
 	"github.com/lvs-director/director/conf"
 	"github.com/lvs-director/director/ipvsctl"
 	"github.com/lvs-director/director/vrrp"
@@ -395,6 +396,31 @@ func TestRemovedServerKeepsItsConnections(t *testing.T) {
 		w.table("1=1 2=0")
 		w.after(2 * time.Second)
 		w.table("1=1")
+		w.stop(errSignal)
+	})
+}
+
+func TestScriptIsTracked(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.group(vrrp.Track{Kind: "script", Name: "uplink"})
+		m := checks.Monitor{Probe: probe{w.servers, "uplink"}, Interval: time.Second, Timeout: time.Second, Rise: 1, Fall: 1}
+		w.config.Groups[0].Tracks = []conf.ScriptTrack{{Name: "uplink", Monitor: m}}
+		w.start()
+		if first := w.router.commands[0].Orders; len(first.Tracks) != 0 {
+			t.Errorf("tracks %v before the first run of the script, want none", first.Tracks)
+		}
+		w.after(2 * time.Second)
+		want := []vrrp.TrackState{{Group: "front", Kind: "script", Name: "uplink", Up: true}}
+		if orders, _ := w.router.orders(); !slices.Equal(orders.Tracks, want) {
+			t.Errorf("tracks %v, want %v", orders.Tracks, want)
+		}
+		w.servers.set("uplink", "no route")
+		w.after(2 * time.Second)
+		want = []vrrp.TrackState{{Group: "front", Kind: "script", Name: "uplink", Reason: "no route"}}
+		if orders, _ := w.router.orders(); !slices.Equal(orders.Tracks, want) {
+			t.Errorf("tracks %v, want %v", orders.Tracks, want)
+		}
 		w.stop(errSignal)
 	})
 }

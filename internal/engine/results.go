@@ -31,7 +31,7 @@ func (e *Engine) takeResult(r checks.Result) {
 	for _, u := range e.users[r.Key] {
 		e.takeCheck(u, r)
 	}
-	e.roles.takeScript(e, r)
+	e.takeScript(r)
 }
 
 // takeCheck applies a monitor's result to one real server that uses it.

@@ -34,7 +34,7 @@ type roles struct {
 	policies      []conf.GroupPolicy
 	orders        *vrrp.Orders
 	tracksChanged bool // the orders are to be made anew
-	tracks        map[vrrp.TrackState]bool
+	scripts       map[checks.Key][]scriptUse
 
 	connected bool
 	problems  []string
@@ -42,6 +42,9 @@ type roles struct {
 	status    map[string]vrrp.Status // with the numbers, for the snapshot
 	syncOurs  bool                   // we have had a sync daemon to manage
 }
+
+// scriptUse is a group that tracks a script, and the track's name there.
+type scriptUse struct{ group, track string }
 
 // run starts the router in the background.
 func (r *roles) run(ctx context.Context, router vrrp.Router, log *zap.Logger) {
@@ -74,6 +77,13 @@ func (r *roles) resend() {
 func (r *roles) setConfig(config *conf.Config) {
 	r.config, r.policies = config.VRRP, config.Groups
 	r.tracksChanged = true
+	r.scripts = make(map[checks.Key][]scriptUse)
+	for _, p := range r.policies {
+		for _, t := range p.Tracks {
+			key := t.Monitor.Key()
+			r.scripts[key] = append(r.scripts[key], scriptUse{p.Group, t.Name})
+		}
+	}
 	if r.states == nil {
 		r.states = make(map[string]vrrp.State)
 		r.status = make(map[string]vrrp.Status)
@@ -176,16 +186,12 @@ func (e *Engine) syncStatus() string {
 	return ""
 }
 
-// takeScript notes that a script which a group tracks has a new verdict.
-func (r *roles) takeScript(e *Engine, result checks.Result) {
-	for _, p := range r.policies {
-		for _, t := range p.Tracks {
-			if t.Monitor.Key() == result.Key {
-				r.tracksChanged = true
-				if result.From != result.To {
-					e.event(Event{Kind: KindTrack, Group: p.Group, Check: t.Name, From: result.From.String(), To: result.To.String(), Reason: result.Seen.Reason})
-				}
-			}
+// takeScript notes that a script which groups track has a new verdict.
+func (e *Engine) takeScript(result checks.Result) {
+	for _, use := range e.roles.scripts[result.Key] {
+		e.roles.tracksChanged = true
+		if result.From != result.To {
+			e.event(Event{Kind: KindTrack, Group: use.group, Check: use.track, From: result.From.String(), To: result.To.String(), Reason: result.Seen.Reason})
 		}
 	}
 }
@@ -211,7 +217,8 @@ func (e *Engine) order() {
 // is not known yet is left out.
 func (e *Engine) trackStates() []vrrp.TrackState {
 	var states []vrrp.TrackState
-	for i, g := range e.roles.config.Groups {
+	scripts := e.scriptResults()
+	for _, g := range e.roles.config.Groups {
 		for _, t := range g.Tracks {
 			s := vrrp.TrackState{Group: g.Name, Kind: t.Kind, Name: t.Name}
 			switch t.Kind {
@@ -222,7 +229,7 @@ func (e *Engine) trackStates() []vrrp.TrackState {
 				}
 				s.Up, s.Reason = vs.quorum, vs.reason()
 			case "script":
-				result := e.scriptResult(&e.roles.policies[i], t.Name)
+				result := scripts[scriptUse{g.Name, t.Name}]
 				if result.To == checks.Unknown {
 					continue
 				}
@@ -236,17 +243,18 @@ func (e *Engine) trackStates() []vrrp.TrackState {
 	return states
 }
 
-// scriptResult returns the last result of a group's script track.
-func (e *Engine) scriptResult(p *conf.GroupPolicy, name string) checks.Result {
-	for _, t := range p.Tracks {
-		if t.Name == name {
-			return e.health[t.Monitor.Key()]
+// scriptResults returns the last result of every script that a group tracks.
+func (e *Engine) scriptResults() map[scriptUse]checks.Result {
+	results := make(map[scriptUse]checks.Result)
+	for key, uses := range e.roles.scripts {
+		for _, use := range uses {
+			results[use] = e.health[key]
 		}
 	}
-	return checks.Result{}
+	return results
 }
 
-// stop orders VRRP to leave mastership by rule and waits for its end, taking
+// stopVRRP orders VRRP to leave mastership by rule and waits for its end, taking
 // note of what it tells meanwhile.
 func (e *Engine) stopVRRP() {
 	r := &e.roles

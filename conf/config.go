@@ -15,14 +15,14 @@ import (
 
 // Config is a whole configuration, with all defaults filled in.
 type Config struct {
-	Node           string
-	RuntimeDir     string // sockets
-	StateDir       string // what outlives a restart
-	Log            Log
-	API            API
-	IPVS           IPVS
-	VRRP           vrrp.Config
-	Groups         []GroupPolicy   // one for each of VRRP.Groups, in the same order
+	Node       string
+	RuntimeDir string // sockets
+	StateDir   string // what outlives a restart
+	Log        Log
+	API        API
+	IPVS       IPVS
+	VRRP       vrrp.Config
+	Groups     []GroupPolicy // one for each of VRRP.Groups, in the same order
 	// VirtualServers are in the order of the files. One whose text and inputs did
 	// not change since the Loader's last load is the same pointer, so that a reload
 	// costs what changed. They are never written after the load.

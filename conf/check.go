@@ -1,0 +1,185 @@
+package conf
+
+import (
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/lvs-director/director/checks"
+)
+
+// check is a block check as decoded: a schedule, and a probe that is complete
+// once it knows its target.
+type check struct {
+	name    string
+	kind    string
+	at      label // the name of a named check
+	monitor checks.Monitor
+	target  target
+	probe   func(t probeTarget) checks.Probe
+	noPort  bool // the probe asks an address, not a port
+}
+
+// target is where a check goes instead of to the real server itself, and how.
+type target struct {
+	address netip.Addr
+	port    uint16
+	route   checks.Route
+}
+
+// probeTarget is what a probe is about.
+type probeTarget struct {
+	addr           netip.AddrPort // to ask
+	virtualServer  string
+	virtualAddress string         // the first one; empty for a fwmark
+	realServer     netip.AddrPort // as configured
+}
+
+// checkVariants are the kinds of checks, by the first label of the block. The
+// name of a named check is no label of the schema: decodeNamedCheck takes it off.
+var checkVariants = []variant[*check]{
+	tcpVariant,
+	httpVariant,
+	httpsVariant,
+	icmpVariant,
+	scriptVariant,
+}
+
+// checkVariant makes a kind of check, called s.kind, whose block is decoded by
+// s and has a schedule, too. build makes the check of what was decoded.
+func checkVariant[U any](s schema[U], schedule func(*U) *checks.Monitor, build func(d *decoder, b *block, u *U) *check) variant[*check] {
+	kind := s.kind
+	s.kind, s.labels = "check", []string{quote(kind)}
+	s.keys = append(slices.Clip(s.keys), scheduleKeys(schedule)...)
+	return variant[*check]{
+		label: kind,
+		decode: func(d *decoder, b *block) *check {
+			u := s.decode(d, b)
+			c := build(d, b, &u)
+			c.kind, c.name = kind, kind
+			c.monitor = settle(*schedule(&u))
+			return c
+		},
+		ref: s.reference,
+	}
+}
+
+// scheduleKeys are the arguments that all checks have.
+func scheduleKeys[T any](m func(*T) *checks.Monitor) []key[T] {
+	const least, most = 10 * time.Millisecond, 24 * time.Hour
+	return []key[T]{
+		duration("interval", least, most, func(t *T) *time.Duration { return &m(t).Interval },
+			"time between the starts of two probes"),
+		duration("fast_interval", least, most, func(t *T) *time.Duration { return &m(t).FastInterval },
+			"the same between the first probe that says otherwise and the verdict").by("`interval`"),
+		duration("down_interval", least, most, func(t *T) *time.Duration { return &m(t).DownInterval },
+			"the same while down").by("`interval`"),
+		duration("timeout", time.Millisecond, time.Hour, func(t *T) *time.Duration { return &m(t).Timeout },
+			"after so long, whatever happened, a probe has failed"),
+		number("rise", 1, 1000, func(t *T) *int { return &m(t).Rise },
+			"consecutive successes that bring it up"),
+		number("fall", 1, 1000, func(t *T) *int { return &m(t).Fall },
+			"consecutive failures that take it down"),
+	}
+}
+
+// settle gives schedules that mean the same the same form.
+func settle(m checks.Monitor) checks.Monitor {
+	if m.FastInterval == m.Interval {
+		m.FastInterval = 0
+	}
+	if m.DownInterval == m.Interval {
+		m.DownInterval = 0
+	}
+	return m
+}
+
+// targetKeys are the arguments of checks that connect to a port.
+func targetKeys[T any](field func(*T) *target) []key[T] {
+	return []key[T]{
+		addressToAsk(func(t *T) *netip.Addr { return &field(t).address }),
+		number("port", 1, 65535, func(t *T) *uint16 { return &field(t).port },
+			"on which port").by("the real server's"),
+		addressToAskFrom(func(t *T) *netip.Addr { return &field(t).route.Source }),
+		checkedText("interface", "string", func(t *T) *string { return &field(t).route.Interface }, checkInterface,
+			"network interface to ask through").by("as the kernel routes"),
+		number("mark", 1, 1<<32-1, func(t *T) *uint32 { return &field(t).route.Mark },
+			"firewall mark of the packets, for policy routing").by("none"),
+	}
+}
+
+func addressToAsk[T any](field func(*T) *netip.Addr) key[T] {
+	return key[T]{
+		name: "address", kind: "IP", doc: "whom to ask",
+		set:  func(d *decoder, v value, to *T) { *field(to) = d.addr("address", v) },
+		show: func(*T) string { return "the real server's" },
+	}
+}
+
+func addressToAskFrom[T any](field func(*T) *netip.Addr) key[T] {
+	return key[T]{
+		name: "source", kind: "IP", doc: "address to ask from",
+		set:  func(d *decoder, v value, to *T) { *field(to) = d.addr("source", v) },
+		show: func(*T) string { return "as the kernel routes" },
+	}
+}
+
+// addr returns the address of one machine that v is.
+func (d *decoder) addr(name string, v value) netip.Addr {
+	if v.kind != textValue {
+		d.want(name, v, "an IP address in quotes")
+		return netip.Addr{}
+	}
+	addr, err := netip.ParseAddr(v.text)
+	if err != nil {
+		d.fail(v.at, "%s %q: want an IP address", name, v.text)
+		return netip.Addr{}
+	}
+	if wrong := refuseAddr(addr); wrong != "" {
+		d.fail(v.at, "%s %q: %s", name, v.text, wrong)
+	}
+	return addr.Unmap()
+}
+
+// decodeNamedCheck decodes a check at the top level, which has a name.
+func decodeNamedCheck(d *decoder, b *block) any {
+	if len(b.labels) != 2 {
+		d.fail(b.at, "check: want a kind and a name as labels, got %d labels", len(b.labels))
+		return (*check)(nil)
+	}
+	name := b.labels[1]
+	if name.text == "" {
+		d.fail(name.at, "check: the name is empty")
+	}
+	inline := *b
+	inline.labels = b.labels[:1]
+	v := pick(d, &inline, checkVariants)
+	if v == nil {
+		return (*check)(nil)
+	}
+	c := v.decode(d, &inline)
+	c.name, c.at = name.text, name
+	return c
+}
+
+// use makes the check of one real server. at is where a problem with it is shown.
+func (c *check) use(d *decoder, at span, t probeTarget) Check {
+	port := t.realServer.Port()
+	if c.target.port != 0 {
+		port = c.target.port
+	}
+	addr := t.realServer.Addr()
+	if c.target.address.IsValid() {
+		addr = c.target.address
+	}
+	if port == 0 && !c.noPort {
+		d.fail(at, "check %q of real server %s has no port to ask: give the check one", c.name, addr)
+	}
+	if src := c.target.route.Source; src.IsValid() && src.Is4() != addr.Is4() {
+		d.fail(at, "check %q asks %s from %s: want addresses of one family", c.name, addr, src)
+	}
+	t.addr = netip.AddrPortFrom(addr, port)
+	m := c.monitor
+	m.Probe = c.probe(t)
+	return Check{Name: c.name, Monitor: m, Key: m.Key()}
+}

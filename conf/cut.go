@@ -1,0 +1,109 @@
+package conf
+
+import "bytes"
+
+// cut splits a file at its top-level items, blocks and arguments, with one
+// scan, so that each can be read, decoded and remembered by itself.
+//
+// It only counts brackets outside of strings and comments. That is no parser,
+// and does not have to be one: pieces that parse one by one and that have
+// nothing but blanks and comments between them are, put together, the same
+// configuration. Where the scan is misled (a heredoc, a brace in a nested
+// template), a piece does not parse, and its file is parsed as a whole.
+func cut(src []byte) []span {
+	var pieces []span
+	for at := skipBlank(src, 0); at < len(src); {
+		end := itemEnd(src, at)
+		pieces = append(pieces, span{int32(at), int32(end)})
+		at = skipBlank(src, end)
+	}
+	return pieces
+}
+
+// itemEnd returns the end of the item that starts at i: the first end of a
+// line with all brackets closed.
+func itemEnd(src []byte, i int) int {
+	for depth := 0; i < len(src); i++ {
+		switch src[i] {
+		case '\n':
+			if depth <= 0 {
+				return i + 1
+			}
+		case '{', '[', '(':
+			depth++
+		case '}', ']', ')':
+			depth--
+		case '"':
+			i = stringEnd(src, i+1)
+		case '#':
+			i = lineEnd(src, i) - 1
+		case '/':
+			if n := comment(src, i); n > i {
+				i = n - 1
+			}
+		}
+	}
+	return len(src)
+}
+
+// skipBlank returns the first position from i on that is not white space or in a comment.
+func skipBlank(src []byte, i int) int {
+	for i < len(src) {
+		switch src[i] {
+		case ' ', '\t', '\n', '\r':
+			i++
+		case '#':
+			i = lineEnd(src, i)
+		case '/':
+			n := comment(src, i)
+			if n == i {
+				return i
+			}
+			i = n
+		default:
+			return i
+		}
+	}
+	return i
+}
+
+// comment returns the end of the comment that starts with the slash at i, or
+// i. A // comment ends before its newline.
+func comment(src []byte, i int) int {
+	if i+1 == len(src) {
+		return i
+	}
+	switch src[i+1] {
+	case '/':
+		return lineEnd(src, i)
+	case '*':
+		if n := bytes.Index(src[i+2:], []byte("*/")); n >= 0 {
+			return i + 2 + n + 2
+		}
+	}
+	return i
+}
+
+// stringEnd returns the position of the quote that ends the string that i is
+// in, or of the newline that cuts it off.
+func stringEnd(src []byte, i int) int {
+	for ; i < len(src); i++ {
+		switch src[i] {
+		case '"':
+			return i
+		case '\\':
+			i++
+		case '\n':
+			return i - 1
+		}
+	}
+	return i
+}
+
+// lineEnd returns the position of the newline that ends the line that i is in.
+func lineEnd(src []byte, i int) int {
+	if n := bytes.IndexByte(src[i:], '\n'); n >= 0 {
+		return i + n
+	}
+	return len(src)
+}

@@ -1,0 +1,71 @@
+package conf
+
+import (
+	"time"
+
+	"github.com/lvs-director/director/checks"
+	"github.com/lvs-director/director/ipvsctl"
+	"github.com/lvs-director/director/vrrp"
+)
+
+// This file has every default of the language. A few depend on other values
+// and are filled in where those are known: node is the host name, api.socket
+// lies in runtime_dir, a group's connection_sync has the group's router id, and
+// prefix is the whole address.
+
+func defaultGlobal() Config {
+	return Config{
+		RuntimeDir: "/run/director",
+		StateDir:   "/var/lib/director",
+		VRRP:       vrrp.Config{EngineGrace: 10 * time.Second},
+	}
+}
+
+func defaultLog() Log { return Log{Level: "info", Format: "console"} }
+
+func defaultAPI() API { return API{} }
+
+func defaultIPVS() IPVS {
+	return IPVS{Resync: 5 * time.Second, OnStop: StopRemove}
+}
+
+func defaultScripts() scripts {
+	return scripts{user: "director-script", paths: []string{"/usr/lib/director/checks"}}
+}
+
+func defaultGroup() group {
+	return group{Group: vrrp.Group{
+		Version:  3,
+		Priority: 100,
+		Interval: time.Second,
+		Preempt:  true,
+		Lease:    10 * time.Second,
+	}}
+}
+
+func defaultHook() hook { return hook{Hook: Hook{Timeout: 30 * time.Second}} }
+
+func defaultSchedule() checks.Monitor {
+	return checks.Monitor{
+		Interval: 2 * time.Second,
+		Timeout:  time.Second,
+		Rise:     2,
+		Fall:     3,
+	}
+}
+
+func defaultVirtualServer() virtualServer {
+	return virtualServer{
+		protocol:  ipvsctl.TCP,
+		family:    ipvsctl.IPv4,
+		scheduler: "wlc",
+		forward:   ipvsctl.NAT,
+		pool:      VirtualServer{OnFailure: Drain, Quorum: 1},
+	}
+}
+
+func defaultPersistence() ipvsctl.Persistence {
+	return ipvsctl.Persistence{Timeout: 5 * time.Minute}
+}
+
+func defaultRealServer() realServer { return realServer{weight: 1} }

@@ -1,0 +1,193 @@
+package conf
+
+import (
+	"net/netip"
+
+	"github.com/lvs-director/director/ipvsctl"
+)
+
+// decodeVirtualServer decodes a block virtual_server and makes of it what the
+// engine works with.
+func decodeVirtualServer(d *decoder, b *block) any {
+	v := virtualServerSchema.decode(d, b)
+	v.name = b.label(0)
+	v.pool.Name = v.name.text
+	v.checkPolicy(d, b)
+	v.makeServices(d, b)
+	v.makeReals(d)
+	v.named, v.checks, v.reals = nil, nil, nil // the result is kept for long
+	return &v
+}
+
+// checkPolicy checks what two arguments mean together.
+func (v *virtualServer) checkPolicy(d *decoder, b *block) {
+	if b.body.find("family") != nil && v.fwmark == 0 {
+		d.fail(b.where("family"), "family is for a fwmark: an address has its own")
+	}
+	if v.pool.Hysteresis >= v.pool.Quorum && v.pool.Hysteresis > 0 {
+		d.fail(b.where("hysteresis"), "hysteresis %d: want less than the quorum, %d", v.pool.Hysteresis, v.pool.Quorum)
+	}
+	if v.scheduler == "mh" && v.pool.OnFailure == Remove {
+		d.failHint(b.where("on_failure"), "A removed destination would give other clients other servers, too.",
+			"on_failure \"remove\" does not go with scheduler \"mh\": want \"drain\"")
+	}
+}
+
+// makeServices makes the kernel's services, without destinations.
+func (v *virtualServer) makeServices(d *decoder, b *block) {
+	v.serviceAt = b.where("fwmark")
+	given := 0
+	for _, name := range []string{"address", "addresses", "fwmark"} {
+		if b.body.find(name) != nil {
+			given++
+		}
+	}
+	if given != 1 {
+		d.fail(b.at, "virtual_server: want one of address, addresses, fwmark; got %d of them", given)
+	}
+	service := ipvsctl.Service{Scheduler: v.scheduler, Persistence: v.persistence}
+	if v.scheduler == "mh" {
+		// A drained destination keeps its slots, whose clients want another one.
+		service.Flags |= ipvsctl.MHFallback
+	}
+	if v.fwmark != 0 {
+		service.ID = ipvsctl.ServiceID{FWMark: v.fwmark, Family: v.family}
+		v.pool.Services = append(v.pool.Services, v.withPrefix(d, service))
+	} else {
+		v.family = 0
+	}
+	seen := make(map[netip.AddrPort]bool, len(v.listens))
+	for _, l := range v.listens {
+		family := ipvsctl.FamilyOf(l.addr.Addr())
+		switch {
+		case seen[l.addr]:
+			d.fail(l.at, "address %s is given twice", l.addr)
+			continue
+		case v.family == 0:
+			v.family = family
+		case v.family != family:
+			d.fail(l.at, "address %s: want all addresses of a virtual server of one family", l.addr)
+			continue
+		}
+		seen[l.addr] = true
+		service.ID = ipvsctl.ServiceID{Protocol: v.protocol, Addr: l.addr}
+		v.pool.Services = append(v.pool.Services, v.withPrefix(d, service))
+	}
+}
+
+// withPrefix fills in the persistence prefix, whose limit is the family's.
+func (v *virtualServer) withPrefix(d *decoder, s ipvsctl.Service) ipvsctl.Service {
+	if s.Persistence.Timeout == 0 {
+		return s
+	}
+	whole := uint8(32)
+	if s.ID.AddressFamily() == ipvsctl.IPv6 {
+		whole = 128
+	}
+	if s.Persistence.Prefix > whole {
+		d.fail(v.prefixAt, "prefix %d: want 1 to %d for this family", s.Persistence.Prefix, whole)
+	}
+	if s.Persistence.Prefix == 0 {
+		s.Persistence.Prefix = whole
+	}
+	return s
+}
+
+// makeReals makes the real servers with their checks, and the sorry server.
+func (v *virtualServer) makeReals(d *decoder) {
+	shared := append(v.lookUp(d, v.named), v.checks...)
+	seen := make(map[netip.AddrPort]bool, len(v.reals))
+	v.pool.Reals = make([]RealServer, 0, len(v.reals))
+	for i := range v.reals {
+		r := &v.reals[i]
+		forward := r.forward
+		if forward == 0 {
+			forward = v.forward
+		}
+		addr := v.destination(d, "real_server", r.addr, forward, r.at)
+		if seen[addr] {
+			d.fail(r.at, "real_server %s is given twice", addr)
+			continue
+		}
+		seen[addr] = true
+		real := RealServer{Destination: ipvsctl.Destination{Addr: addr, Forward: forward, Weight: r.weight}}
+		v.useChecks(d, &real, r.at, shared, v.lookUp(d, r.named), r.checks)
+		v.pool.Reals = append(v.pool.Reals, real)
+	}
+	if v.sorry.IsValid() {
+		addr := v.destination(d, "sorry_server", v.sorry, v.forward, v.sorryAt)
+		if seen[addr] {
+			d.fail(v.sorryAt, "sorry_server %s is a real server, too", addr)
+		}
+		v.pool.Sorry = &ipvsctl.Destination{Addr: addr, Forward: v.forward, Weight: 1}
+	}
+}
+
+// useChecks gives a real server its checks. Those of one name that would make
+// the same probe twice are a mistake only where the same name was given twice.
+func (v *virtualServer) useChecks(d *decoder, real *RealServer, at span, lists ...[]placedCheck) {
+	t := probeTarget{virtualServer: v.pool.Name, realServer: real.Destination.Addr}
+	if len(v.listens) > 0 {
+		t.virtualAddress = v.listens[0].addr.String()
+	}
+	n := 0
+	for _, list := range lists {
+		n += len(list)
+	}
+	if n == 0 {
+		return
+	}
+	real.Checks = make([]Check, 0, n)
+	for _, list := range lists {
+		for _, c := range list {
+			real.Checks = append(real.Checks, c.use(d, at, t))
+		}
+	}
+}
+
+// destination returns the address of a destination with the port that the
+// kernel sends to, and checks that the kernel can do it.
+func (v *virtualServer) destination(d *decoder, what string, addr netip.AddrPort, forward ipvsctl.Forward, at span) netip.AddrPort {
+	if v.family != 0 && ipvsctl.FamilyOf(addr.Addr()) != v.family {
+		if v.mixed = at; forward != ipvsctl.TUN {
+			d.fail(at, "%s %s: another address family than the virtual server's needs forward = \"tun\"", what, addr.Addr())
+		}
+	}
+	port := uint16(0) // the kernel keeps the port of the service
+	if len(v.listens) == 1 {
+		port = v.listens[0].addr.Port()
+	}
+	if addr.Port() == 0 {
+		return netip.AddrPortFrom(addr.Addr(), port)
+	}
+	if forward == ipvsctl.NAT {
+		return addr
+	}
+	// Only address translation changes ports (ip_vs_dr_xmit and
+	// ip_vs_tunnel_xmit send the packet as it came).
+	for _, l := range v.listens {
+		if l.addr.Port() != addr.Port() {
+			d.fail(at, "%s %s: forward = %q keeps the port, %d: want the same, or none", what, addr, forward, l.addr.Port())
+			break
+		}
+	}
+	return addr
+}
+
+// lookUp returns the named checks.
+func (v *virtualServer) lookUp(d *decoder, names []label) []placedCheck {
+	if len(names) == 0 {
+		return nil
+	}
+	d.usesEnv = true
+	found := make([]placedCheck, 0, len(names))
+	for _, name := range names {
+		c := d.env.checks[name.text]
+		if c == nil {
+			d.failHint(name.at, suggest(name.text, d.env.checkNames), "no check is named %q", name.text)
+			continue
+		}
+		found = append(found, placedCheck{c, name.at})
+	}
+	return found
+}

@@ -1,0 +1,102 @@
+package conf
+
+import (
+	"net/netip"
+	"slices"
+	"strconv"
+
+	"github.com/lvs-director/director/checks"
+)
+
+// tcpCheck is a block check "tcp" as decoded.
+type tcpCheck struct {
+	target
+	monitor checks.Monitor
+}
+
+var tcpVariant = checkVariant(
+	schema[tcpCheck]{
+		kind:  "tcp",
+		doc:   "Up when a TCP connection is accepted.",
+		start: func() tcpCheck { return tcpCheck{monitor: defaultSchedule()} },
+		keys:  targetKeys(func(c *tcpCheck) *target { return &c.target }),
+	},
+	func(c *tcpCheck) *checks.Monitor { return &c.monitor },
+	func(_ *decoder, _ *block, c *tcpCheck) *check {
+		return &check{target: c.target, probe: func(t probeTarget) checks.Probe {
+			return checks.TCP{Target: t.addr, Route: c.route}
+		}}
+	},
+)
+
+// icmpCheck is a block check "icmp" as decoded.
+type icmpCheck struct {
+	address, source netip.Addr
+	probe           checks.ICMP
+	monitor         checks.Monitor
+}
+
+var icmpVariant = checkVariant(
+	schema[icmpCheck]{
+		kind:  "icmp",
+		doc:   "Up when echo requests are answered. A gid of Director's in `net.ipv4.ping_group_range` makes it much cheaper.",
+		start: func() icmpCheck { return icmpCheck{monitor: defaultSchedule(), probe: checks.ICMP{Count: 1}} },
+		keys: []key[icmpCheck]{
+			addressToAsk(func(c *icmpCheck) *netip.Addr { return &c.address }),
+			addressToAskFrom(func(c *icmpCheck) *netip.Addr { return &c.source }),
+			number("count", 1, 100, func(c *icmpCheck) *int { return &c.probe.Count },
+				"echo requests of one probe"),
+			percent("max_loss", func(c *icmpCheck) *int { return &c.probe.MaxLoss },
+				"how many of them may go unanswered"),
+		},
+	},
+	func(c *icmpCheck) *checks.Monitor { return &c.monitor },
+	func(_ *decoder, _ *block, c *icmpCheck) *check {
+		return &check{
+			noPort: true,
+			target: target{address: c.address, route: checks.Route{Source: c.source}},
+			probe: func(t probeTarget) checks.Probe {
+				p := c.probe
+				p.Target, p.Source = t.addr.Addr(), c.source
+				return p
+			},
+		}
+	},
+)
+
+// scriptCheck is a block check "script" as decoded.
+type scriptCheck struct {
+	command checks.Command
+	monitor checks.Monitor
+}
+
+var scriptVariant = checkVariant(
+	schema[scriptCheck]{
+		kind: "script",
+		doc: "Up when a program's exit status is 0. The first line that it writes is the reason. In its environment are " +
+			"`DIRECTOR_VIRTUAL_SERVER`, `DIRECTOR_VIRTUAL_ADDRESS` (the first, `IP:PORT`; empty for a fwmark), `DIRECTOR_REAL_SERVER` (`IP:PORT`), " +
+			"`DIRECTOR_REAL_ADDRESS`, `DIRECTOR_REAL_PORT` and `DIRECTOR_TIMEOUT` (seconds).",
+		start: func() scriptCheck { return scriptCheck{monitor: defaultSchedule()} },
+		keys: []key[scriptCheck]{
+			commandKey(func(c *scriptCheck) *checks.Command { return &c.command }, "the program and its arguments; no shell is involved"),
+		},
+	},
+	func(c *scriptCheck) *checks.Monitor { return &c.monitor },
+	func(_ *decoder, _ *block, c *scriptCheck) *check {
+		return &check{noPort: true, probe: func(t probeTarget) checks.Probe {
+			return scriptProbe(c.command,
+				"DIRECTOR_REAL_ADDRESS="+t.realServer.Addr().String(),
+				"DIRECTOR_REAL_PORT="+strconv.Itoa(int(t.realServer.Port())),
+				"DIRECTOR_REAL_SERVER="+t.realServer.String(),
+				"DIRECTOR_VIRTUAL_ADDRESS="+t.virtualAddress,
+				"DIRECTOR_VIRTUAL_SERVER="+t.virtualServer)
+		}}
+	},
+)
+
+// scriptProbe is a probe that runs a command, which finds env in its environment.
+func scriptProbe(c checks.Command, env ...string) checks.Probe {
+	c.Env = append(slices.Clone(c.Env), env...)
+	slices.Sort(c.Env)
+	return checks.Script{Command: c}
+}

@@ -1,0 +1,36 @@
+package conf
+
+// reference is a schema as docs/configuration.md shows it.
+type reference struct {
+	kind   string
+	labels []string
+	doc    string
+	once   bool
+	keys   []keyReference
+	blocks []reference
+}
+
+// keyReference is one row of a table of keys.
+type keyReference struct {
+	name, kind, limits, fallback, doc string
+	required                          bool
+}
+
+// reference describes the schema.
+func (s *schema[T]) reference() reference {
+	r := reference{kind: s.kind, labels: s.labels, doc: s.doc}
+	defaults := s.start()
+	for _, k := range s.keys {
+		row := keyReference{name: k.name, kind: k.kind, limits: k.limits, doc: k.doc, required: k.required}
+		if !k.required {
+			row.fallback = k.show(&defaults)
+		}
+		r.keys = append(r.keys, row)
+	}
+	for _, n := range s.blocks {
+		in := n.ref()
+		in.once = n.once
+		r.blocks = append(r.blocks, in)
+	}
+	return r
+}

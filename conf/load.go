@@ -14,22 +14,23 @@ import (
 
 // Load reads the configuration in the file called path, or in all *.hcl files
 // of the directory called path. When it is wrong, the error is a *Problems.
-func Load(path string) (*Config, error) { return NewLoader().Load(path) }
+func Load(path string) (*Config, error) { return NewLoader(path).Load() }
 
-// Loader loads configurations again and again, and decodes only what has
-// changed. It is used by one goroutine.
+// Loader loads the same configuration again and again, and decodes only what
+// has changed. It is used by one goroutine.
 //
 // The files are cut at their top-level blocks. A block of the same text as one
 // in the load before gives the very same values, where these depend on the
 // text only, or where the blocks that others depend on (locals, named checks,
 // scripts) are the same as before.
 type Loader struct {
+	path   string
 	known  map[string]*decoded // by text
 	inputs string              // the text of all blocks that others depend on
 }
 
-// NewLoader returns a Loader that knows nothing yet.
-func NewLoader() *Loader { return &Loader{} }
+// NewLoader returns a Loader of the configuration at path, a file or a directory.
+func NewLoader(path string) *Loader { return &Loader{path: path} }
 
 // decoded is what one piece says.
 type decoded struct {
@@ -62,9 +63,9 @@ type environment struct {
 	checkNames []string
 }
 
-// Load reads the configuration at path, as the function Load does.
-func (l *Loader) Load(path string) (*Config, error) {
-	sources, err := readSources(path)
+// Load reads the configuration, as the function Load does.
+func (l *Loader) Load() (*Config, error) {
+	sources, err := readSources(l.path)
 	if err != nil {
 		return nil, err
 	}

@@ -101,6 +101,10 @@ type VirtualServer struct {
 	Hysteresis   int
 	Sorry        *ipvsctl.Destination // nil is none
 	DrainTimeout time.Duration        // how long a removed server may keep its connections; 0 is not at all
+	SlowStart    time.Duration        // over which a recovered server's weight grows to its full; 0 is at once
+	// PanicThreshold is the share of the real servers, in percent, below which
+	// those that were up last are kept, whatever their checks say. 0 is never.
+	PanicThreshold int
 }
 
 // RealServer is one destination with its checks. All must be up.

@@ -202,7 +202,13 @@ func (e *Engine) loop(ctx context.Context) {
 
 // onBeat does what is due once a second.
 func (e *Engine) onBeat() {
-	e.depart(time.Now())
+	now := time.Now()
+	e.depart(now)
+	for _, s := range e.services {
+		if s.vs.SlowStart > 0 && s.warm(now) {
+			e.invalidate(s)
+		}
+	}
 	e.roles.resend()
 	e.stale = true
 }

@@ -407,7 +407,7 @@ func TestScriptIsTracked(t *testing.T) {
 		m := checks.Monitor{Probe: probe{w.servers, "uplink"}, Interval: time.Second, Timeout: time.Second, Rise: 1, Fall: 1}
 		w.config.Groups[0].Tracks = []conf.ScriptTrack{{Name: "uplink", Monitor: m}}
 		w.start()
-		if first := w.router.commands[0].Orders; len(first.Tracks) != 0 {
+		if first := w.router.first(); len(first.Tracks) != 0 {
 			t.Errorf("tracks %v before the first run of the script, want none", first.Tracks)
 		}
 		w.after(2 * time.Second)
@@ -420,6 +420,67 @@ func TestScriptIsTracked(t *testing.T) {
 		want = []vrrp.TrackState{{Group: "front", Kind: "script", Name: "uplink", Reason: "no route"}}
 		if orders, _ := w.router.orders(); !slices.Equal(orders.Tracks, want) {
 			t.Errorf("tracks %v, want %v", orders.Tracks, want)
+		}
+		w.stop(errSignal)
+	})
+}
+
+func TestPanicKeepsThePool(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		half := func(vs *conf.VirtualServer) { vs.PanicThreshold = 50 }
+		w.config.VirtualServers = []*conf.VirtualServer{w.checked(pool(4, remove, half))}
+		w.servers.set("10.0.0.4", "gone")
+		w.start()
+		w.after(2 * time.Second)
+		w.table("1=1 2=2 3=3")
+		w.servers.set("10.0.0.3", "gone")
+		w.after(2 * time.Second)
+		w.table("1=1 2=2") // half of them: still believed
+
+		w.servers.set("10.0.0.2", "gone")
+		w.servers.set("10.0.0.1", "gone")
+		w.after(2 * time.Second)
+		if !w.engine.Status().VirtualServers[0].Panics {
+			t.Error("the status does not tell of the panic")
+		}
+		w.servers.set("10.0.0.4", "") // one more than were good, but still too few
+		w.after(2 * time.Second)
+		w.table("1=1 2=2 4=4")
+
+		w.servers.set("10.0.0.3", "")
+		w.after(2 * time.Second)
+		w.table("3=3 4=4")
+		if got := len(w.events(KindPanic)); got != 2 {
+			t.Errorf("%d panic events, want one at the begin and one at the end", got)
+		}
+		w.stop(errSignal)
+	})
+}
+
+func TestSlowStart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		slow := func(vs *conf.VirtualServer) { vs.SlowStart, vs.Reals[0].Destination.Weight = 10*time.Second, 100 }
+		w.config.VirtualServers = []*conf.VirtualServer{w.checked(pool(1, slow))}
+		w.start()
+		w.after(2 * time.Second)
+		w.table("1=100") // not at the start of the daemon
+		w.servers.set("10.0.0.1", "gone")
+		w.after(2 * time.Second)
+		w.table("1=0")
+		w.servers.set("10.0.0.1", "")
+		last := uint32(0)
+		for range 12 {
+			w.after(time.Second)
+			weight := w.kernel.Table().Services[pool(0).Services[0].ID].Destinations[0].Weight
+			if weight < last || weight > last+20 {
+				t.Errorf("weight %d a second after %d, want it to grow by a tenth each second", weight, last)
+			}
+			last = weight
+		}
+		if last != 100 {
+			t.Errorf("weight %d at the end, want 100", last)
 		}
 		w.stop(errSignal)
 	})

@@ -32,6 +32,7 @@ const (
 	KindCheck    Kind = "check"    // a check's verdict on a real server
 	KindReal     Kind = "real"     // a real server's state: up, down, unknown
 	KindQuorum   Kind = "quorum"   // a virtual server won or lost its quorum
+	KindPanic    Kind = "panic"    // too few servers of a pool are up to believe it
 	KindRole     Kind = "role"     // a group's VRRP state
 	KindTrack    Kind = "track"    // something a group tracks went up or down
 	KindHook     Kind = "hook"     // a hook ended
@@ -41,3 +42,9 @@ const (
 	KindSync     Kind = "sync"     // the connection-sync daemon changed
 	KindOperator Kind = "operator" // somebody asked for something
 )
+
+// Kinds returns every kind, in the order in which they are documented.
+func Kinds() []Kind {
+	return []Kind{KindStart, KindCheck, KindReal, KindQuorum, KindRole, KindTrack, KindHook,
+		KindReload, KindDrift, KindApply, KindSync, KindOperator}
+}

@@ -36,10 +36,10 @@ func logEvent(log *zap.Logger, ev Event) {
 }
 
 // levelOf says how loud an event is: what takes capacity away or could not be
-// done is a warning, a refusal an error, all else is information.
+// done is a warning, a refusal or a panic an error, all else is information.
 func levelOf(ev Event) zapcore.Level {
 	switch {
-	case ev.Error != "":
+	case ev.Error != "" || ev.To == "panic":
 		return zapcore.ErrorLevel
 	case ev.To == "down" || ev.To == "FAULT" || ev.Kind == KindDrift:
 		return zapcore.WarnLevel

@@ -95,26 +95,31 @@ func (o overrides) save(stateDir string) error {
 	return writeFile(filepath.Join(stateDir, overridesFile), append(data, '\n'))
 }
 
-// loadOverrides reads what operators asked for in earlier runs.
-func (e *Engine) loadOverrides(stateDir string) overrides {
+// readOverrides reads what operators asked for in earlier runs.
+func readOverrides(stateDir string) (overrides, error) {
 	path := filepath.Join(stateDir, overridesFile)
 	data, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return overrides{}
-	}
-	var doc overridesDoc
-	if err == nil {
-		err = json.Unmarshal(data, &doc)
-	}
-	if err == nil && doc.Version != overridesVersion {
-		err = fmt.Errorf("version %d, want %d", doc.Version, overridesVersion)
+		return overrides{}, nil
 	}
 	if err != nil {
-		e.log.Error("cannot read the overrides; real servers are as configured", zap.String("file", path), zap.Error(err))
-		return overrides{}
+		return overrides{}, err
 	}
-	if doc.Overrides == nil {
-		return overrides{}
+	doc := overridesDoc{Overrides: overrides{}}
+	if err := json.Unmarshal(data, &doc); err != nil {
+		return overrides{}, fmt.Errorf("%s: %w", path, err)
 	}
-	return doc.Overrides
+	if doc.Version != overridesVersion {
+		return overrides{}, fmt.Errorf("%s: version %d, want %d", path, doc.Version, overridesVersion)
+	}
+	return doc.Overrides, nil
+}
+
+// loadOverrides is readOverrides for a daemon that must start whatever it finds.
+func (e *Engine) loadOverrides(stateDir string) overrides {
+	over, err := readOverrides(stateDir)
+	if err != nil {
+		e.log.Error("cannot read the overrides; real servers are as configured", zap.Error(err))
+	}
+	return over
 }

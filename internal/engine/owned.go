@@ -51,6 +51,14 @@ func loadOwned(stateDir string, log *zap.Logger) owned {
 // add makes the rows of a configuration ours, on disk before they can be in the
 // kernel. It tells whether it could be written.
 func (o *owned) add(config *conf.Config) error {
+	if !o.claim(config) {
+		return nil
+	}
+	return o.write()
+}
+
+// claim makes the rows of a configuration ours, and tells whether any is new.
+func (o *owned) claim(config *conf.Config) bool {
 	before := len(o.rows)
 	for _, vs := range config.VirtualServers {
 		for _, s := range vs.Services {
@@ -63,10 +71,7 @@ func (o *owned) add(config *conf.Config) error {
 			}
 		}
 	}
-	if len(o.rows) == before {
-		return nil
-	}
-	return o.write()
+	return len(o.rows) > before
 }
 
 // prune drops the rows that are neither wanted nor in the kernel.

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"slices"
+	"time"
 
 	"github.com/lvs-director/director/checks"
 	"github.com/lvs-director/director/conf"
@@ -13,6 +14,7 @@ type realView struct {
 	state    checks.State
 	kept     *uint32 // weight that the kernel held when we adopted it; counts while state is Unknown
 	override Override
+	ramp     int // percent of the weight that a slow start allows so far; 100 is all
 }
 
 // weightOf decides the weight of a real server and whether it is in the table at
@@ -30,7 +32,7 @@ func weightOf(vs *conf.VirtualServer, r *conf.RealServer, v realView) (weight ui
 	}
 	switch v.state {
 	case checks.Up:
-		return base, true
+		return ramped(base, v.ramp), true
 	case checks.Unknown:
 		if v.kept != nil {
 			return *v.kept, true
@@ -43,6 +45,30 @@ func weightOf(vs *conf.VirtualServer, r *conf.RealServer, v realView) (weight ui
 	return 0, vs.OnFailure == conf.Drain
 }
 
+// ramped returns the part of a weight that a slow start allows: at least 1,
+// since a server that gets nothing does not warm up.
+func ramped(weight uint32, percent int) uint32 {
+	if weight == 0 || percent >= 100 {
+		return weight
+	}
+	return max(1, uint32(uint64(weight)*uint64(percent)/100))
+}
+
+// rampPercent returns how much of its weight a server that recovered some time
+// ago may have.
+func rampPercent(ago, slowStart time.Duration) int {
+	if ago >= slowStart {
+		return 100
+	}
+	return int(100 * ago / slowStart)
+}
+
+// isPanic decides whether so few real servers are up that the checks, or what
+// lies between, are more likely at fault than the servers.
+func isPanic(up, all, threshold int) bool {
+	return threshold > 0 && up*100 < threshold*all
+}
+
 // mustStay tells whether a destination may never leave the table while it is
 // configured: with the mh scheduler a removal reshuffles the lookup table.
 func mustStay(vs *conf.VirtualServer) bool {
@@ -50,11 +76,14 @@ func mustStay(vs *conf.VirtualServer) bool {
 }
 
 // weightUp returns the weight that counts for the quorum: that of the real
-// servers which take new connections.
+// servers which take new connections. A slow start counts in full: else a pool
+// that recovers would be without quorum until it has warmed up.
 func weightUp(vs *conf.VirtualServer, views []realView) int {
 	sum := 0
 	for i := range vs.Reals {
-		weight, _ := weightOf(vs, &vs.Reals[i], views[i])
+		v := views[i]
+		v.ramp = 100
+		weight, _ := weightOf(vs, &vs.Reals[i], v)
 		sum += int(weight)
 	}
 	return sum

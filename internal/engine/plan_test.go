@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -57,7 +58,7 @@ func TestPlan(t *testing.T) {
 	kept := uint32(7)
 	up := func(states ...checks.State) (views []realView) {
 		for _, s := range states {
-			views = append(views, realView{state: s})
+			views = append(views, realView{state: s, ramp: 100})
 		}
 		return views
 	}
@@ -101,6 +102,33 @@ func TestPlan(t *testing.T) {
 				t.Errorf("destinations (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+func TestRamp(t *testing.T) {
+	tests := []struct {
+		weight uint32
+		ago    time.Duration
+		want   uint32
+	}{
+		{100, 0, 1}, {100, 15 * time.Second, 50}, {100, 29 * time.Second, 96}, {100, 30 * time.Second, 100}, {100, time.Hour, 100}, {1, time.Second, 1}, {0, time.Second, 0},
+	}
+	for _, tt := range tests {
+		if got := ramped(tt.weight, rampPercent(tt.ago, 30*time.Second)); got != tt.want {
+			t.Errorf("weight %d, %v after the recovery: %d, want %d", tt.weight, tt.ago, got, tt.want)
+		}
+	}
+}
+
+func TestIsPanic(t *testing.T) {
+	tests := []struct {
+		up, all, threshold int
+		want               bool
+	}{{5, 10, 50, false}, {4, 10, 50, true}, {0, 10, 0, false}, {0, 10, 1, true}, {0, 0, 50, false}}
+	for _, tt := range tests {
+		if got := isPanic(tt.up, tt.all, tt.threshold); got != tt.want {
+			t.Errorf("isPanic(%d, %d, %d) = %v, want %v", tt.up, tt.all, tt.threshold, got, tt.want)
+		}
 	}
 }
 

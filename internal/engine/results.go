@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/lvs-director/director/checks"
@@ -61,7 +62,12 @@ func (e *Engine) judgeReal(u user) {
 	}
 	ev := Event{Kind: KindReal, VirtualServer: u.service.vs.Name, RealServer: configured.Address().String(), Check: because.Name,
 		From: r.state.String(), To: state.String(), Reason: seen.Reason, Status: seen.Status, Latency: seen.Latency}
-	r.state, r.reason, r.since = state, seen.Reason, time.Now()
+	now := time.Now()
+	r.warming = time.Time{}
+	if r.state == checks.Down && state == checks.Up && u.service.vs.SlowStart > 0 {
+		r.warming = now
+	}
+	r.state, r.reason, r.since = state, seen.Reason, now
 	if state != checks.Unknown {
 		r.kept = nil
 	}
@@ -86,6 +92,9 @@ func (e *Engine) replan() {
 	}
 	now := time.Now()
 	for s := range e.dirty {
+		if s.judgePanic() {
+			e.event(panicEvent(s))
+		}
 		had, judged := s.quorum, s.judged
 		if s.judge(now) {
 			ev := Event{Kind: KindQuorum, VirtualServer: s.vs.Name, To: upDown(s.quorum), Reason: s.reason()}
@@ -96,12 +105,22 @@ func (e *Engine) replan() {
 			e.roles.tracksChanged = true
 		}
 		e.table.forget(s.planned)
-		s.replan()
+		s.replan(now)
 	}
 	for s := range e.dirty {
 		e.table.want(s.planned)
 	}
 	clear(e.dirty)
+}
+
+// panicEvent tells that a service panics, or does so no longer.
+func panicEvent(s *service) Event {
+	ev := Event{Kind: KindPanic, VirtualServer: s.vs.Name, From: "panic", To: "normal"}
+	if s.panics {
+		ev.From, ev.To = ev.To, ev.From
+		ev.Reason = fmt.Sprintf("fewer than %d%% of the real servers pass their checks: keeping those that were up last", s.vs.PanicThreshold)
+	}
+	return ev
 }
 
 // upDown names a quorum's state.

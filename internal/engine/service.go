@@ -3,6 +3,7 @@ package engine
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/lvs-director/director/checks"
@@ -17,6 +18,7 @@ type service struct {
 	reals   []real // beside vs.Reals
 	quorum  bool
 	judged  bool // whether the quorum was decided once
+	panics  bool // too few are up: those that were up last are kept
 	since   time.Time
 	weight  int                           // that counted for the quorum last
 	leaving map[netip.AddrPort]*departure // removed from the configuration, with connections left
@@ -31,6 +33,8 @@ type real struct {
 	reason   string
 	kept     *uint32 // see realView
 	override Override
+	good     bool      // was up when the service did not panic last
+	warming  time.Time // since when a slow start is under way; zero when none is
 }
 
 // departure is a destination that has left the configuration and is drained.
@@ -65,17 +69,60 @@ func verdict(cs []conf.Check, health func(checks.Key) checks.Result) (state chec
 }
 
 // views returns what plan needs to know of the real servers.
-func (s *service) views() []realView {
+func (s *service) views(now time.Time) []realView {
 	views := make([]realView, len(s.reals))
 	for i, r := range s.reals {
-		views[i] = realView{state: r.state, kept: r.kept, override: r.override}
+		v := realView{state: r.state, kept: r.kept, override: r.override, ramp: 100}
+		if !r.warming.IsZero() {
+			v.ramp = rampPercent(now.Sub(r.warming), s.vs.SlowStart)
+		}
+		if s.panics && r.good {
+			v.state = checks.Up
+		}
+		views[i] = v
 	}
 	return views
 }
 
+// judgePanic decides anew whether the service panics and tells whether that
+// changed. While it does not, it remembers who is up.
+func (s *service) judgePanic() (changed bool) {
+	up := 0
+	for _, r := range s.reals {
+		if r.state == checks.Up {
+			up++
+		}
+	}
+	someGood := slices.ContainsFunc(s.reals, func(r real) bool { return r.good })
+	panics := someGood && isPanic(up, len(s.reals), s.vs.PanicThreshold)
+	changed = panics != s.panics
+	s.panics = panics
+	if !panics {
+		for i := range s.reals {
+			s.reals[i].good = s.reals[i].state == checks.Up
+		}
+	}
+	return changed
+}
+
+// warm ends the slow starts that are over and tells whether any was under way.
+func (s *service) warm(now time.Time) (any bool) {
+	for i := range s.reals {
+		r := &s.reals[i]
+		if r.warming.IsZero() {
+			continue
+		}
+		any = true
+		if now.Sub(r.warming) >= s.vs.SlowStart {
+			r.warming = time.Time{}
+		}
+	}
+	return any
+}
+
 // judge decides the quorum anew and tells whether it changed.
 func (s *service) judge(now time.Time) (changed bool) {
-	s.weight = weightUp(s.vs, s.views())
+	s.weight = weightUp(s.vs, s.views(now))
 	had, hysteresis := s.quorum, s.vs.Hysteresis
 	if !s.judged { // at the start there is nothing to be steady about
 		had, hysteresis = false, 0
@@ -98,12 +145,12 @@ func (s *service) reason() string {
 }
 
 // replan computes the rows that the service wants now.
-func (s *service) replan() {
+func (s *service) replan(now time.Time) {
 	leaving := make([]ipvsctl.Destination, 0, len(s.leaving))
 	for _, d := range s.leaving {
 		leaving = append(leaving, d.destination)
 	}
-	s.planned = plan(s.vs, s.views(), s.quorum, leaving)
+	s.planned = plan(s.vs, s.views(now), s.quorum, leaving)
 	s.status = nil
 }
 

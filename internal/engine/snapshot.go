@@ -56,7 +56,7 @@ func (e *Engine) publish() {
 	s.VirtualServers = make([]*ServiceStatus, len(e.services))
 	for i, svc := range e.services {
 		if svc.status == nil {
-			svc.status = svc.snapshot()
+			svc.status = svc.snapshot(time.Now())
 		}
 		s.VirtualServers[i] = svc.status
 	}
@@ -91,15 +91,15 @@ func (e *Engine) vrrpStatus() VRRPStatus {
 }
 
 // snapshot makes the status of one virtual server.
-func (s *service) snapshot() *ServiceStatus {
+func (s *service) snapshot(now time.Time) *ServiceStatus {
 	vs := s.vs
 	st := &ServiceStatus{Name: vs.Name, State: upDown(s.quorum), Since: s.since, Reason: s.reason(), WeightUp: s.weight,
-		Quorum: vs.Quorum, SorryInUse: !s.quorum && vs.Sorry != nil, Reals: make([]*RealStatus, len(vs.Reals))}
+		Quorum: vs.Quorum, SorryInUse: !s.quorum && vs.Sorry != nil, Panics: s.panics, Reals: make([]*RealStatus, len(vs.Reals))}
 	for _, svc := range vs.Services {
 		st.Addresses = append(st.Addresses, svc.ID.String())
 		st.Scheduler = schedulerOf(svc)
 	}
-	views := s.views()
+	views := s.views(now)
 	for i := range vs.Reals {
 		configured, r := &vs.Reals[i], &s.reals[i]
 		st.Forward = configured.Destination.Forward.String()

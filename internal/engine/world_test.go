@@ -108,6 +108,13 @@ func (r *router) orders() (last *vrrp.Orders, n int) {
 	return last, len(r.commands)
 }
 
+// first returns the first orders.
+func (r *router) first() *vrrp.Orders {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.commands[0].Orders
+}
+
 // newWorld returns a world whose daemon does not run yet.
 func newWorld(t *testing.T, vss ...*conf.VirtualServer) *world {
 	w := &world{

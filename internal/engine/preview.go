@@ -1,0 +1,130 @@
+package engine
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+
+	"go.uber.org/zap"
+
+	"github.com/lvs-director/director/checks"
+	"github.com/lvs-director/director/conf"
+	"github.com/lvs-director/director/ipvsctl"
+	"github.com/lvs-director/director/vrrp"
+)
+
+// Preview returns the operations that a reload with config would do to a kernel
+// that holds have. The running daemon's status, if one runs, tells health,
+// quorum and roles; without it a server that the kernel holds keeps its weight,
+// as at a start. Overrides and owned rows are read from config's state_dir.
+func Preview(config *conf.Config, have ipvsctl.Table, running *Status, log *zap.Logger) ([]ipvsctl.Op, error) {
+	over, err := readOverrides(config.StateDir)
+	if err != nil {
+		return nil, fmt.Errorf("read overrides: %w", err)
+	}
+	if running == nil {
+		running = &Status{}
+	}
+	own := loadOwned(config.StateDir, log)
+	services := make(map[string]*ServiceStatus, len(running.VirtualServers))
+	for _, s := range running.VirtualServers {
+		services[s.Name] = s
+	}
+	want := ipvsctl.Table{
+		Services: make(map[ipvsctl.ServiceID]ipvsctl.Service),
+		Timeouts: config.IPVS.Timeouts,
+		Daemons:  previewDaemons(config, running.VRRP.Groups),
+	}
+	for _, vs := range config.VirtualServers {
+		seen := services[vs.Name]
+		if seen == nil {
+			seen = &ServiceStatus{}
+		}
+		s := &service{vs: vs, reals: make([]real, len(vs.Reals)), judged: seen.State != "", quorum: seen.State == "up"}
+		for i := range vs.Reals {
+			s.reals[i] = previewReal(vs, i, seen, have)
+			s.reals[i].override = over.of(vs.Name, vs.Reals[i].Address().String())
+		}
+		s.judge(running.Started)
+		var leaving []ipvsctl.Destination
+		if seen.Name != "" && vs.DrainTimeout > 0 {
+			leaving = previewLeaving(vs, have, own)
+		}
+		for _, planned := range plan(vs, s.views(running.Started), s.quorum, leaving) {
+			want.Services[planned.ID] = planned
+		}
+	}
+	own.claim(config)
+	return ipvsctl.Diff(have, want, ipvsctl.Ownership{RemoveForeign: config.IPVS.RemoveForeign, Owned: own.rows}), nil
+}
+
+// previewReal returns what is known of a configured real server: its health
+// from the running daemon, its weight from the kernel.
+func previewReal(vs *conf.VirtualServer, i int, seen *ServiceStatus, have ipvsctl.Table) real {
+	addr := vs.Reals[i].Address()
+	var r real
+	if len(vs.Reals[i].Checks) == 0 {
+		r.state = checks.Up
+		return r
+	}
+	for _, status := range seen.Reals {
+		if status.Address != addr.String() {
+			continue
+		}
+		switch status.State {
+		case checks.Up.String():
+			r.state = checks.Up
+		case checks.Down.String():
+			r.state = checks.Down
+		}
+	}
+	if len(vs.Services) > 0 {
+		for _, d := range have.Services[vs.Services[0].ID].Destinations {
+			if d.Addr == addr {
+				r.kept = &d.Weight
+			}
+		}
+	}
+	return r
+}
+
+// previewLeaving returns the destinations that a reload would drain, since they
+// are ours and no longer configured.
+func previewLeaving(vs *conf.VirtualServer, have ipvsctl.Table, own owned) []ipvsctl.Destination {
+	if len(vs.Services) == 0 {
+		return nil
+	}
+	id := vs.Services[0].ID
+	configured := func(addr netip.AddrPort) bool {
+		return vs.Sorry != nil && vs.Sorry.Addr == addr ||
+			slices.ContainsFunc(vs.Reals, func(r conf.RealServer) bool { return r.Address() == addr })
+	}
+	var leaving []ipvsctl.Destination
+	for _, d := range have.Services[id].Destinations {
+		_, ours := own.rows[ipvsctl.Row{Service: id, Destination: d.Addr}]
+		if ours && !configured(d.Addr) {
+			leaving = append(leaving, d)
+		}
+	}
+	return leaving
+}
+
+// previewDaemons returns the sync daemon that belongs to the role of its group;
+// nil, which leaves the daemons alone, when the role is not known.
+func previewDaemons(config *conf.Config, groups []GroupStatus) map[ipvsctl.DaemonState]ipvsctl.Daemon {
+	for _, p := range config.Groups {
+		if p.Sync == nil {
+			continue
+		}
+		for _, g := range groups {
+			switch {
+			case g.Name != p.Group:
+			case g.State == vrrp.Master.String():
+				return map[ipvsctl.DaemonState]ipvsctl.Daemon{ipvsctl.SyncMaster: *p.Sync}
+			default:
+				return map[ipvsctl.DaemonState]ipvsctl.Daemon{ipvsctl.SyncBackup: *p.Sync}
+			}
+		}
+	}
+	return nil
+}

@@ -41,6 +41,10 @@ func itemEnd(src []byte, i int) int {
 			if n := comment(src, i); n > i {
 				i = n - 1
 			}
+		case '<':
+			if n := heredocEnd(src, i); n > i {
+				i = n - 1
+			}
 		}
 	}
 	return len(src)
@@ -96,6 +100,24 @@ func stringEnd(src []byte, i int) int {
 		case '\n':
 			return i - 1
 		}
+	}
+	return i
+}
+
+// heredocEnd returns the position of the newline that ends the heredoc which
+// starts at i, <<WORD or <<-WORD, or i.
+func heredocEnd(src []byte, i int) int {
+	word, ok := bytes.CutPrefix(src[i:lineEnd(src, i)], []byte("<<"))
+	if !ok {
+		return i
+	}
+	word = bytes.TrimSpace(bytes.TrimPrefix(word, []byte("-")))
+	for at := lineEnd(src, i) + 1; at < len(src); {
+		end := lineEnd(src, at)
+		if bytes.Equal(bytes.TrimSpace(src[at:end]), word) {
+			return end
+		}
+		at = end + 1
 	}
 	return i
 }

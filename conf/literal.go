@@ -53,6 +53,7 @@ func (r *literalReader) item(b *body) {
 		return
 	}
 	blk := block{kind: text, at: name}
+	r.lost = text == "dynamic" // is to be expanded
 	for r.peek() != '{' && !r.lost {
 		l := r.label()
 		blk.labels = append(blk.labels, l)
@@ -147,7 +148,7 @@ func (r *literalReader) numeral() value {
 	}
 	text := r.text[start:r.at]
 	number, err := strconv.ParseInt(text, 10, 64)
-	r.lost = r.lost || err != nil
+	r.lost = r.lost || err != nil || number == 0 && digits > start // -0
 	return value{kind: numberValue, text: strconv.FormatInt(number, 10), number: float64(number), at: span{int32(start), int32(r.at)}}
 }
 

@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -206,7 +207,7 @@ func parseMisfits(sources []*source, pieces []*piece) ([]*piece, hcl.Diagnostics
 		}
 		file, wrong := hclsyntax.ParseConfig(s.text, s.name, hcl.InitialPos)
 		if wrong.HasErrors() {
-			diags = append(diags, wrong...)
+			diags = append(diags, syntaxErrors(s, pieces, wrong)...)
 			continue
 		}
 		root := file.Body.(*hclsyntax.Body)
@@ -218,6 +219,29 @@ func parseMisfits(sources []*source, pieces []*piece) ([]*piece, hcl.Diagnostics
 		}
 	}
 	return all, diags
+}
+
+// syntaxErrors returns what to tell about a file that does not parse: the first
+// error of each piece, since in the whole file a quote that is missing makes a
+// mistake of all that comes after it.
+func syntaxErrors(s *source, pieces []*piece, whole hcl.Diagnostics) hcl.Diagnostics {
+	var diags hcl.Diagnostics
+	for _, p := range pieces {
+		if p.source != s || !p.diags.HasErrors() {
+			continue
+		}
+		within := func(d *hcl.Diagnostic) bool {
+			return d.Subject != nil && d.Subject.Start.Byte >= p.start && d.Subject.Start.Byte <= p.start+len(p.text)
+		}
+		// Where the whole finds nothing wrong, the cut was.
+		if slices.ContainsFunc(whole, within) {
+			diags = append(diags, p.diags[0])
+		}
+	}
+	if len(diags) == 0 {
+		return whole
+	}
+	return diags
 }
 
 // tree returns the piece as a body with one item.
@@ -247,8 +271,11 @@ func (p *piece) decode(env *environment) {
 		return
 	}
 	d := &decoder{env: env, usesEnv: p.literal == nil}
-	b := p.tree(env.ctx)
 	result := &decoded{text: p.text}
+	var b body
+	if p.kind != "locals" { // whose expressions have had their say
+		b = p.tree(env.ctx)
+	}
 	switch {
 	case len(b.args) == 1:
 		result.value = &b.args[0]

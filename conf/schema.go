@@ -112,7 +112,11 @@ func (s *schema[T]) arg(d *decoder, b *body, i int, to *T) {
 			return
 		}
 	}
-	d.failHint(a.at, s.suggestArg(a.name), "%s: unknown argument %q", s.kind, a.name)
+	in := ""
+	if s.kind != "" {
+		in = s.kind + ": "
+	}
+	d.failHint(a.at, s.suggestArg(a.name), "%sunknown argument %q", in, a.name)
 }
 
 // checkLabels compares the labels with those of the schema.

@@ -1,0 +1,5 @@
+node = "lb-a
+
+virtual_server "web" {
+  address = 
+}

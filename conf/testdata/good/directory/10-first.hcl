@@ -1,0 +1,2 @@
+node = "lb-a"
+check "tcp" "alive" { port = local.port }

@@ -130,6 +130,8 @@ func (m *metricsWriter) virtualServers(list []*engine.ServiceStatus) {
 		func(v *engine.ServiceStatus) float64 { return float64(v.Quorum) })
 	each("director_virtual_server_sorry_in_use", "1 while the sorry server answers.",
 		func(v *engine.ServiceStatus) float64 { return truth(v.SorryInUse) })
+	each("director_virtual_server_panics", "1 while too few real servers are up to believe it.",
+		func(v *engine.ServiceStatus) float64 { return truth(v.Panics) })
 }
 
 func (m *metricsWriter) realServers(list []*engine.ServiceStatus) {

@@ -23,6 +23,9 @@ type Problem struct {
 	Text     string // may have several lines
 }
 
+// Matters tells whether somebody should look at it.
+func (p Problem) Matters() bool { return p.Severity >= Warning }
+
 // Problems lists what is wrong, the worst first. One real server that is down
 // for one reason in many virtual servers is one problem.
 func (s Style) Problems(status *engine.Status) []Problem {
@@ -36,6 +39,8 @@ func (s Style) Problems(status *engine.Status) []Problem {
 		switch {
 		case v.State == "down":
 			add(Critical, "virtual server %s is down for %s: %s", v.Name, s.since(v.Since), reasonOr(v.Reason, "no reason given"))
+		case v.Panics:
+			add(Critical, "virtual server %s panics: too few servers are up to believe it, those that were up last are kept", v.Name)
 		case v.SorryInUse:
 			add(Critical, "virtual server %s is on its sorry server: %s", v.Name, reasonOr(v.Reason, "no reason given"))
 		}

@@ -46,5 +46,5 @@ const (
 // Kinds returns every kind, in the order in which they are documented.
 func Kinds() []Kind {
 	return []Kind{KindStart, KindCheck, KindReal, KindQuorum, KindRole, KindTrack, KindHook,
-		KindReload, KindDrift, KindApply, KindSync, KindOperator}
+		KindReload, KindDrift, KindApply, KindSync, KindPanic, KindOperator}
 }

@@ -40,17 +40,21 @@ func Preview(config *conf.Config, have ipvsctl.Table, running *Status, log *zap.
 		if seen == nil {
 			seen = &ServiceStatus{}
 		}
-		s := &service{vs: vs, reals: make([]real, len(vs.Reals)), judged: seen.State != "", quorum: seen.State == "up"}
+		views := make([]realView, len(vs.Reals))
 		for i := range vs.Reals {
-			s.reals[i] = previewReal(vs, i, seen, have)
-			s.reals[i].override = over.of(vs.Name, vs.Reals[i].Address().String())
+			views[i] = previewReal(vs, i, seen, have)
+			views[i].override = over.of(vs.Name, vs.Reals[i].Address().String())
 		}
-		s.judge(running.Started)
+		had, hysteresis := seen.State == "up", vs.Hysteresis
+		if seen.State == "" { // as in service.judge
+			hysteresis = 0
+		}
+		quorum := hasQuorum(had, weightUp(vs, views), vs.Quorum, hysteresis)
 		var leaving []ipvsctl.Destination
 		if seen.Name != "" && vs.DrainTimeout > 0 {
 			leaving = previewLeaving(vs, have, own)
 		}
-		for _, planned := range plan(vs, s.views(running.Started), s.quorum, leaving) {
+		for _, planned := range plan(vs, views, quorum, leaving) {
 			want.Services[planned.ID] = planned
 		}
 	}
@@ -60,9 +64,9 @@ func Preview(config *conf.Config, have ipvsctl.Table, running *Status, log *zap.
 
 // previewReal returns what is known of a configured real server: its health
 // from the running daemon, its weight from the kernel.
-func previewReal(vs *conf.VirtualServer, i int, seen *ServiceStatus, have ipvsctl.Table) real {
+func previewReal(vs *conf.VirtualServer, i int, seen *ServiceStatus, have ipvsctl.Table) realView {
 	addr := vs.Reals[i].Address()
-	var r real
+	r := realView{ramp: 100}
 	if len(vs.Reals[i].Checks) == 0 {
 		r.state = checks.Up
 		return r
@@ -76,6 +80,9 @@ func previewReal(vs *conf.VirtualServer, i int, seen *ServiceStatus, have ipvsct
 			r.state = checks.Up
 		case checks.Down.String():
 			r.state = checks.Down
+			if seen.Panics && status.Weight > 0 { // held although it is down
+				r.state = checks.Up
+			}
 		}
 	}
 	if len(vs.Services) > 0 {

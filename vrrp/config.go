@@ -125,6 +125,8 @@ type Stats struct {
 	ZeroSent         uint64            // advertisements of priority 0
 	ZeroReceived     uint64
 	AnnouncementsOut uint64 // gratuitous ARPs and unsolicited NAs
+	Mismatched       uint64 // taken, but with another list of addresses than ours
+	SendErrors       uint64 // advertisements that the kernel refused
 }
 
 // Report is what VRRP tells the engine: transitions in their order, at most

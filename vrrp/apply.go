@@ -1,0 +1,65 @@
+package vrrp
+
+import (
+	"cmp"
+	"slices"
+	"time"
+)
+
+// defaultLease is the lifetime of addresses whose group does not say.
+const defaultLease = 10 * time.Second
+
+// apply brings the groups to what the orders, the interfaces and the ports now
+// say. It may be called at any time; without a difference it changes nothing.
+func (l *loop) apply(now time.Time) {
+	l.tapInto()
+	list := assess(l.orders, l.links, l.refused, l.orphaned)
+	places := make([]place, len(list))
+	for i, a := range list {
+		m := l.member(a)
+		m.group, m.link = a.group, a.link
+		m.tap = l.taps[tapKey{a.link.index, a.group.v6()}]
+		places[i] = place{member: m, team: a.team, params: a.params, fault: a.fault}
+	}
+	l.core.assign(now, places)
+	l.untap()
+	l.wishing = true
+}
+
+// member returns the member that an assessment is about: the present one, or a
+// new one if its virtual router is another than before.
+func (l *loop) member(a assessment) *member {
+	i := slices.IndexFunc(l.core.members, func(m *member) bool {
+		return m.name == a.group.Name && m.group.identity() == a.group.identity()
+	})
+	if i >= 0 {
+		return l.core.members[i]
+	}
+	return newMember(a.group)
+}
+
+// wish is what the keeper is to do for a member.
+func (m *member) wish() wish {
+	return wish{
+		member: m, link: m.link, addresses: m.group.Addresses,
+		lease: cmp.Or(m.group.Lease, defaultLease), owned: m.group.Priority == owner,
+		intent: m.intent, dropAt: m.dropAt, announce: m.announce,
+	}
+}
+
+// wish tells the keeper anew what is wanted, if that may have changed.
+func (l *loop) wish() {
+	if !l.wishing {
+		return
+	}
+	l.wishing = false
+	var ws []wish
+	for _, list := range [2][]*member{l.core.members, l.core.departing} {
+		for _, m := range list {
+			if m.link.index != 0 {
+				ws = append(ws, m.wish())
+			}
+		}
+	}
+	replace(l.keeper.wishes, ws)
+}

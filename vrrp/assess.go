@@ -1,0 +1,235 @@
+package vrrp
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"time"
+)
+
+// assessment is what the orders, the interfaces and the tracks make of a group.
+type assessment struct {
+	group  Group
+	team   string // its sync group
+	link   link
+	self   netip.Addr
+	params params
+	fault  fault
+}
+
+// assess judges every group. It is pure: the same orders and interfaces give
+// the same judgement. orphaned is why no engine watches the groups, or empty.
+func assess(o Orders, ls links, refused map[tapKey]string, orphaned string) []assessment {
+	virtual := virtuals(o.Config)
+	teams := make(map[string]string)
+	for _, s := range o.Config.SyncGroups {
+		for _, g := range s.Groups {
+			teams[g] = s.Name
+		}
+	}
+	used := make(map[identity]string)
+	list := make([]assessment, 0, len(o.Config.Groups))
+	for _, g := range o.Config.Groups {
+		a := assessment{group: g, team: teams[g.Name]}
+		if err := g.check(); err != nil {
+			a.fault = fault{reason: err.Error(), hard: true, invalid: true}
+			list = append(list, a)
+			continue
+		}
+		if other := used[g.identity()]; other != "" {
+			a.fault = fault{reason: fmt.Sprintf("router id %d on %s is used by group %s", g.RouterID, g.Interface, other), hard: true, invalid: true}
+			list = append(list, a)
+			continue
+		}
+		used[g.identity()] = g.Name
+		a.link, a.fault = g.place(ls)
+		if why := refused[tapKey{a.link.index, g.v6()}]; why != "" && a.fault.reason == "" {
+			a.fault = fault{reason: why, hard: true}
+		}
+		if a.fault.reason == "" {
+			a.self = a.link.source(g.v6(), virtual)
+			if !a.self.IsValid() && g.Priority == owner {
+				a.self = a.link.source(g.v6(), func(netip.Addr) bool { return false })
+			}
+			if !a.self.IsValid() {
+				a.fault = fault{reason: fmt.Sprintf("interface %s has no %s address to send from", g.Interface, familyName(g.v6())), hard: true}
+			}
+		}
+		if a.fault.reason == "" && orphaned != "" {
+			a.fault = fault{reason: orphaned}
+		}
+		a.params = params{
+			version: uint8(g.Version), priority: g.Priority, interval: g.Interval,
+			preempt: g.Preempt, preemptDelay: g.PreemptDelay, self: a.self,
+		}
+		list = append(list, a)
+	}
+	applyTracks(list, o.Tracks, ls)
+	shareFaults(list)
+	return list
+}
+
+// identity is what makes a group the same virtual router as before: with
+// another one it is a new router, and the old one leaves.
+type identity struct {
+	ifname  string
+	id      uint8
+	version int
+	v6      bool
+}
+
+func (g Group) identity() identity {
+	return identity{g.Interface, g.RouterID, g.Version, g.v6()}
+}
+
+// v6 tells the group's family.
+func (g Group) v6() bool {
+	return len(g.Addresses) > 0 && g.Addresses[0].Addr().Is6()
+}
+
+// check refuses what cannot be put on the wire. Configuration has been checked
+// before; this keeps a wrong order from becoming a wrong packet.
+func (g Group) check() error {
+	limit := maxInterval3
+	if g.Version == 2 {
+		limit = maxInterval2
+	}
+	switch {
+	case g.Version != 2 && g.Version != 3:
+		return fmt.Errorf("version %d is neither 2 nor 3", g.Version)
+	case g.RouterID == 0:
+		return errors.New("router id 0 is not allowed")
+	case g.Priority == 0:
+		return errors.New("priority 0 is not allowed")
+	case len(g.Addresses) == 0:
+		return errors.New("no addresses")
+	case len(g.Addresses) > 255:
+		return fmt.Errorf("%d addresses are more than an advertisement holds (255)", len(g.Addresses))
+	case slices.ContainsFunc(g.Addresses, func(p netip.Prefix) bool { return p.Addr().Is6() != g.v6() }):
+		return errors.New("IPv4 and IPv6 addresses in one group")
+	case g.Version == 2 && g.v6():
+		return errors.New("version 2 has no IPv6")
+	case g.Version == 2 && (g.Interval%time.Second != 0 || g.Interval < time.Second):
+		return fmt.Errorf("version 2 has no interval of %s", g.Interval)
+	case g.Interval%(10*time.Millisecond) != 0 || g.Interval <= 0:
+		return fmt.Errorf("version 3 has no interval of %s", g.Interval)
+	case g.Interval > limit:
+		return fmt.Errorf("interval %s is above %s", g.Interval, limit)
+	}
+	return nil
+}
+
+// place finds the group's interface.
+func (g Group) place(ls links) (link, fault) {
+	l, ok := ls[g.Interface]
+	switch {
+	case !ok:
+		return l, fault{reason: fmt.Sprintf("interface %s is missing", g.Interface), hard: true}
+	case !l.up:
+		return l, fault{reason: fmt.Sprintf("interface %s is down", g.Interface), hard: true}
+	}
+	return l, fault{}
+}
+
+// applyTracks adds to every group's priority what its tracks say, and to its
+// partners' as well: were a weight to lower one member of a sync group alone,
+// the other router would want that one, not get all, and so none.
+func applyTracks(list []assessment, states []TrackState, ls links) {
+	type verdict struct {
+		up     bool
+		reason string
+	}
+	known := make(map[[3]string]verdict, len(states))
+	for _, s := range states {
+		known[[3]string{s.Group, s.Kind, s.Name}] = verdict{s.Up, s.Reason}
+	}
+	sums := make(map[string]int)
+	counted := make(map[string]map[Track]bool)
+	for i := range list {
+		a := &list[i]
+		key := a.team
+		if key == "" {
+			key = "\x00" + a.group.Name
+		}
+		if counted[key] == nil {
+			counted[key] = make(map[Track]bool)
+		}
+		for _, t := range a.group.Tracks {
+			v, ok := known[[3]string{a.group.Name, t.Kind, t.Name}]
+			switch {
+			case t.Kind == "interface":
+				l, there := ls[t.Name]
+				v = verdict{there && l.up, "is down"}
+				if !there {
+					v.reason = "is missing"
+				}
+			case !ok && t.Weight != 0:
+				continue // nothing known yet: of no effect
+			case !ok:
+				v.reason = "has no verdict yet"
+			}
+			if t.Weight == 0 && !v.up && a.fault.reason == "" {
+				a.fault = fault{reason: fmt.Sprintf("%s %s %s", t.Kind, t.Name, cmp.Or(v.reason, "is down"))}
+			}
+			if !counted[key][t] && v.up == (t.Weight > 0) {
+				counted[key][t] = true
+				sums[key] += t.Weight
+			}
+		}
+	}
+	for i := range list {
+		a := &list[i]
+		sum := sums[a.team]
+		if a.team == "" {
+			sum = sums["\x00"+a.group.Name]
+		}
+		if a.params.priority != owner && a.params.priority != 0 {
+			// 255 is the owner's and 0 says goodbye: tracks never reach them.
+			a.params.priority = uint8(min(max(int(a.params.priority)+sum, 1), owner-1))
+		}
+	}
+}
+
+// shareFaults gives a sync group's fault to all of its members.
+func shareFaults(list []assessment) {
+	first := make(map[string]*assessment)
+	for i := range list {
+		a := &list[i]
+		if a.team == "" || a.fault.reason == "" {
+			continue
+		}
+		if f := first[a.team]; f == nil || a.fault.hard && !f.fault.hard {
+			first[a.team] = a
+		}
+	}
+	for i := range list {
+		a := &list[i]
+		if f := first[a.team]; a.team != "" && f != nil && a.fault.reason == "" {
+			a.fault = fault{
+				reason: fmt.Sprintf("sync partner %s: %s", f.group.Name, f.fault.reason),
+				hard:   f.fault.hard,
+			}
+		}
+	}
+}
+
+// virtuals tells which addresses move with a group: no advertisement is sent
+// from them. The owner's are its own.
+func virtuals(c Config) func(netip.Addr) bool {
+	set := make(map[netip.Addr]bool)
+	for _, g := range c.Groups {
+		for _, p := range g.Addresses {
+			set[p.Addr()] = true
+		}
+	}
+	return func(ip netip.Addr) bool { return set[ip] }
+}
+
+func familyName(v6 bool) string {
+	if v6 {
+		return "link-local IPv6"
+	}
+	return "IPv4"
+}

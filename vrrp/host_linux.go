@@ -1,0 +1,8 @@
+package vrrp
+
+import "go.uber.org/zap"
+
+// newHost is this machine.
+func newHost(log *zap.Logger) host {
+	return host{network: sockets{}, kernel: newRtnetlink(), watch: &monitor{log: log}}
+}

@@ -1,0 +1,25 @@
+//go:build !linux
+
+package vrrp
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+
+	"go.uber.org/zap"
+)
+
+// nowhere is a host without VRRP: the pure parts of the package build and are
+// tested on any system, but only Linux has what the rest needs.
+type nowhere struct{}
+
+var errLinuxOnly = errors.New("VRRP needs Linux")
+
+func newHost(*zap.Logger) host { return host{nowhere{}, nowhere{}, nowhere{}} }
+
+func (nowhere) open(link, bool) (port, error)              { return nil, errLinuxOnly }
+func (nowhere) hold(link, netip.Prefix, holdOptions) error { return errLinuxOnly }
+func (nowhere) release(link, netip.Prefix) error           { return errLinuxOnly }
+func (nowhere) announce(link, netip.Addr) error            { return errLinuxOnly }
+func (nowhere) watch(context.Context, chan links) error    { return errLinuxOnly }

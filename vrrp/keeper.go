@@ -1,0 +1,354 @@
+package vrrp
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"slices"
+	"time"
+
+	"go.uber.org/zap"
+)
+
+// bursts are when the addresses are announced after a takeover. One burst at
+// once is lost when a switch port is just coming up or a bridge still learns,
+// and the client then waits for its own ARP timeout; so the repeats grow.
+var bursts = []time.Duration{
+	0, 10 * time.Millisecond, 50 * time.Millisecond, 200 * time.Millisecond,
+	time.Second, 5 * time.Second,
+}
+
+const (
+	// burstFresh is how long a burst counts as still going on: a wish for
+	// another one within it would only repeat it.
+	burstFresh = 500 * time.Millisecond
+
+	retryMin = 20 * time.Millisecond
+	retryMax = 2 * time.Second
+)
+
+// wish is what the loop wants of one member's addresses. The keeper makes it
+// true and keeps it true: addresses that others remove come back.
+type wish struct {
+	member    *member
+	link      link
+	addresses []netip.Prefix
+	lease     time.Duration
+	owned     bool // the owner's addresses are the machine's own: only announced
+	intent    intent
+	dropAt    time.Time // intent is letGo: not before
+	announce  uint64    // grows when they are to be announced again
+}
+
+// intent is what is to become of addresses.
+type intent uint8
+
+const (
+	leave intent = iota // as they are: what a former run left serves on until it expires
+	keep                // on the interface
+	letGo               // off it
+)
+
+// kept is what the keeper has made of a wish.
+type kept struct {
+	held      []netip.Prefix
+	announced uint64 // how often, since the start
+	problem   string
+}
+
+// lease is one address of one wish, and what became of it.
+type lease struct {
+	w       wish
+	prefix  netip.Prefix
+	held    bool
+	maybe   bool      // not known to be off the interface
+	dueAt   time.Time // next change or renewal
+	wait    time.Duration
+	burst   int       // next of bursts
+	began   time.Time // the burst
+	seen    uint64    // w.announce that began it
+	problem string
+}
+
+// keeper puts addresses on interfaces, renews them, takes them off and
+// announces them. It is apart from the loop because the kernel may take its
+// time: no advertisement waits for it.
+type keeper struct {
+	log      *zap.Logger
+	kernel   kernel
+	wishes   chan []wish           // latest wins
+	reports  chan map[*member]kept // latest wins
+	nudges   chan struct{}         // addresses may have been changed by others
+	leases   []*lease
+	told     map[*member]uint64 // announcements made
+	virtual  func(netip.Addr) bool
+	unsettle bool
+}
+
+func newKeeper(log *zap.Logger, k kernel) *keeper {
+	return &keeper{
+		log: log, kernel: k,
+		wishes:  make(chan []wish, 1),
+		reports: make(chan map[*member]kept, 1),
+		nudges:  make(chan struct{}, 1),
+		told:    make(map[*member]uint64),
+	}
+}
+
+// replace puts v into a channel of one place, instead of what is there.
+func replace[T any](ch chan T, v T) {
+	select {
+	case <-ch:
+	default:
+	}
+	ch <- v
+}
+
+// run works until ctx is done. Addresses that are held then stay until their
+// lease ends.
+func (k *keeper) run(ctx context.Context) error {
+	t := time.NewTimer(time.Hour)
+	defer t.Stop()
+	for {
+		// One operation at a time, the most urgent first, so that a takeover
+		// does not wait for the renewal of a thousand other addresses.
+		select {
+		case ws := <-k.wishes:
+			k.adopt(ws, time.Now())
+			continue
+		case <-k.nudges:
+			k.doubt(time.Now())
+			continue
+		default:
+		}
+		now := time.Now()
+		l, do, at := k.pick(now)
+		if l != nil && !at.After(now) {
+			k.work(l, do, now)
+			continue
+		}
+		k.report()
+		wait := time.Hour
+		if l != nil {
+			wait = at.Sub(now)
+		}
+		t.Reset(wait)
+		select {
+		case <-ctx.Done():
+			return nil
+		case ws := <-k.wishes:
+			k.adopt(ws, time.Now())
+		case <-k.nudges:
+			k.doubt(time.Now())
+		case <-t.C:
+		}
+	}
+}
+
+// chore is what is to be done for a lease, the most urgent first.
+type chore uint8
+
+const (
+	choreAnnounce chore = iota
+	choreAdd
+	choreDrop
+	choreRenew
+	chores
+)
+
+// pick returns the most urgent thing to do and when.
+func (k *keeper) pick(now time.Time) (*lease, chore, time.Time) {
+	var best *lease
+	var bestDo chore
+	var bestAt time.Time
+	for _, l := range k.leases {
+		for do := range chores {
+			at, ok := l.when(do)
+			if !ok {
+				continue
+			}
+			due, bestDue := !at.After(now), best != nil && !bestAt.After(now)
+			switch {
+			case best == nil,
+				due && !bestDue,
+				due && bestDue && do < bestDo,
+				!due && !bestDue && at.Before(bestAt):
+				best, bestDo, bestAt = l, do, at
+			}
+		}
+	}
+	return best, bestDo, bestAt
+}
+
+// when tells when a chore is to be done for the lease, if at all.
+func (l *lease) when(do chore) (time.Time, bool) {
+	switch {
+	case do == choreAnnounce && l.w.intent == keep && l.held && l.burst < len(bursts):
+		return l.began.Add(bursts[l.burst]), true
+	case do == choreAdd && l.w.intent == keep && !l.held:
+		return l.dueAt, true
+	case do == choreDrop && l.w.intent == letGo && l.maybe:
+		return later(l.w.dropAt, l.dueAt), true
+	case do == choreRenew && l.w.intent == keep && l.held && !l.w.owned:
+		return l.dueAt, true
+	}
+	return time.Time{}, false
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+// work does one chore.
+func (k *keeper) work(l *lease, do chore, now time.Time) {
+	var err error
+	switch do {
+	case choreAnnounce:
+		// A repeat that was missed is not made up for.
+		for l.burst < len(bursts) && !l.began.Add(bursts[l.burst]).After(now) {
+			l.burst++
+		}
+		k.told[l.w.member]++
+		if err = k.kernel.announce(l.w.link, l.prefix.Addr()); err != nil {
+			err = fmt.Errorf("announce %s on %s: %w", l.prefix.Addr(), l.w.link.name, err)
+		}
+		l.note(k, err)
+		return
+	case choreAdd, choreRenew:
+		if !l.w.owned {
+			err = k.kernel.hold(l.w.link, l.prefix, holdOptions{
+				lease: l.w.lease, noRoute: l.w.link.covers(l.prefix, k.virtual),
+			})
+		}
+		if err != nil {
+			err = fmt.Errorf("add %s to %s: %w", l.prefix, l.w.link.name, err)
+			break
+		}
+		if !l.held {
+			l.burst, l.began = 0, now
+		}
+		l.held, l.maybe = true, true
+		l.dueAt = now.Add(l.w.lease / 3)
+	case choreDrop:
+		if !l.w.owned && !k.contested(l) {
+			err = k.kernel.release(l.w.link, l.prefix)
+		}
+		if err != nil {
+			err = fmt.Errorf("remove %s from %s: %w", l.prefix, l.w.link.name, err)
+			break
+		}
+		l.held, l.maybe = false, false
+	}
+	if err != nil {
+		l.wait = min(max(2*l.wait, retryMin), retryMax)
+		l.dueAt = now.Add(l.wait)
+	} else {
+		l.wait = 0
+	}
+	l.note(k, err)
+}
+
+// contested tells whether another wish keeps the lease's address: that of a
+// group that was taken out and put back while it was still leaving.
+func (k *keeper) contested(l *lease) bool {
+	return slices.ContainsFunc(k.leases, func(o *lease) bool {
+		return o != l && o.prefix.Addr() == l.prefix.Addr() && o.w.link.index == l.w.link.index && o.w.intent == keep
+	})
+}
+
+// note remembers a lease's trouble and logs it when it is news.
+func (l *lease) note(k *keeper, err error) {
+	problem := ""
+	if err != nil {
+		problem = err.Error()
+	}
+	if problem != l.problem && err != nil {
+		k.log.Error("address refused, will be tried again", zap.String("group", l.w.member.name), zap.Error(err))
+	}
+	k.unsettle = true
+	l.problem = problem
+}
+
+// adopt takes new wishes. An address that several want is kept.
+func (k *keeper) adopt(ws []wish, now time.Time) {
+	virtual := make(map[netip.Addr]bool)
+	old := k.leases
+	k.leases = nil
+	for _, w := range ws {
+		for _, p := range w.addresses {
+			virtual[p.Addr()] = true
+			i := slices.IndexFunc(old, func(l *lease) bool {
+				return l.w.member == w.member && l.prefix == p && l.w.link.index == w.link.index
+			})
+			l := &lease{prefix: p, maybe: true, seen: w.announce, dueAt: now}
+			if i >= 0 {
+				l = old[i]
+				old = slices.Delete(old, i, i+1)
+			}
+			l.adopt(w, now)
+			k.leases = append(k.leases, l)
+		}
+	}
+	// Addresses that nobody speaks of any more: a shorter list of addresses, a
+	// group that has gone. They are let go.
+	for _, l := range old {
+		if !l.maybe || l.w.link.index == 0 {
+			continue
+		}
+		w := l.w
+		if w.intent != letGo {
+			w.intent, w.dropAt = letGo, now
+		}
+		l.adopt(w, now)
+		k.leases = append(k.leases, l)
+	}
+	k.virtual = func(ip netip.Addr) bool { return virtual[ip] }
+	k.unsettle = true
+}
+
+// adopt takes a new wish for the lease.
+func (l *lease) adopt(w wish, now time.Time) {
+	if w.intent != l.w.intent || w.lease != l.w.lease {
+		l.dueAt, l.wait = now, 0
+	}
+	if w.intent == keep && l.held && w.announce != l.seen && now.Sub(l.began) > burstFresh {
+		l.burst, l.began = 0, now
+	}
+	if w.intent != keep {
+		l.held = false
+	}
+	l.w, l.seen = w, w.announce
+}
+
+// doubt renews what is held at once: somebody may have removed it.
+func (k *keeper) doubt(now time.Time) {
+	for _, l := range k.leases {
+		if l.w.intent == keep {
+			l.dueAt = now
+		}
+	}
+}
+
+// report tells the loop what is held, when that has changed.
+func (k *keeper) report() {
+	if !k.unsettle {
+		return
+	}
+	k.unsettle = false
+	out := make(map[*member]kept)
+	for _, l := range k.leases {
+		r := out[l.w.member]
+		if l.held || l.w.intent == letGo && l.maybe {
+			r.held = append(r.held, l.prefix)
+		}
+		if r.problem == "" {
+			r.problem = l.problem
+		}
+		r.announced = k.told[l.w.member]
+		out[l.w.member] = r
+	}
+	replace(k.reports, out)
+}

@@ -1,0 +1,58 @@
+package vrrp
+
+import (
+	"net"
+	"net/netip"
+	"slices"
+)
+
+// link is a network interface as the groups on it see it.
+type link struct {
+	index     int
+	name      string
+	mac       net.HardwareAddr
+	up        bool // administratively, and there is a carrier
+	addresses []linkAddress
+}
+
+// linkAddress is an address on an interface.
+type linkAddress struct {
+	prefix    netip.Prefix // address and length
+	mine      bool         // put there by a director (by the mark of Linux 5.18 and later)
+	permanent bool         // without a lifetime
+	unusable  bool         // duplicate address detection has not ended well yet
+}
+
+// links are the machine's interfaces by name. A table that was handed out is
+// never changed.
+type links map[string]link
+
+// source returns the address that advertisements of a family are sent from:
+// "the primary IPv4 address of the interface" (RFC 9568, section 5.1.1.1), which is the
+// first one that moves with no virtual router, or the link-local IPv6 address
+// (section 5.1.2.1).
+func (l link) source(v6 bool, virtual func(netip.Addr) bool) netip.Addr {
+	for _, a := range l.addresses {
+		ip := a.prefix.Addr()
+		switch {
+		case a.unusable || a.mine || ip.Is6() != v6 || virtual(ip):
+		case v6 && !ip.IsLinkLocalUnicast():
+		default:
+			return ip
+		}
+	}
+	return netip.Addr{}
+}
+
+// covers tells whether an address that is not virtual already makes the link's
+// route to a prefix.
+func (l link) covers(p netip.Prefix, virtual func(netip.Addr) bool) bool {
+	return slices.ContainsFunc(l.addresses, func(a linkAddress) bool {
+		return !a.mine && !virtual(a.prefix.Addr()) && a.prefix.Masked() == p.Masked()
+	})
+}
+
+// has tells whether the link holds an address.
+func (l link) has(p netip.Prefix) bool {
+	return slices.ContainsFunc(l.addresses, func(a linkAddress) bool { return a.prefix == p })
+}

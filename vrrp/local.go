@@ -1,0 +1,95 @@
+package vrrp
+
+import (
+	"context"
+	"sync"
+
+	"go.uber.org/zap"
+	"golang.org/x/sync/errgroup"
+)
+
+// reportQueue is how many reports may wait for a reader that is busy. More are
+// put together into one.
+const reportQueue = 64
+
+// Local is a Router in this process.
+type Local struct {
+	log     *zap.Logger
+	host    host
+	reports chan Report
+	wake    chan struct{} // something is in pending
+
+	mu      sync.Mutex // guards pending, the letter box between Order and the loop
+	pending pending
+}
+
+// pending are the commands that the loop has not taken yet.
+type pending struct {
+	orders   *Orders
+	failover []string
+	all      bool // hand everything over
+	stop     bool
+}
+
+var _ Router = (*Local)(nil)
+
+// NewRouter makes a Router of this machine's interfaces. It needs CAP_NET_RAW
+// for its sockets and CAP_NET_ADMIN for addresses; without them its groups are
+// in FAULT and say so.
+func NewRouter(log *zap.Logger) *Local {
+	return newLocal(log, newHost(log))
+}
+
+func newLocal(log *zap.Logger, h host) *Local {
+	return &Local{
+		log: log, host: h,
+		reports: make(chan Report, reportQueue),
+		wake:    make(chan struct{}, 1),
+	}
+}
+
+// Order replaces the orders, or asks for a handover or the end. It never blocks.
+func (r *Local) Order(c Command) {
+	r.mu.Lock()
+	if c.Orders != nil {
+		r.pending.orders = c.Orders
+	}
+	r.pending.failover = append(r.pending.failover, c.Failover...)
+	r.pending.all = r.pending.all || c.Failover != nil && len(c.Failover) == 0
+	r.pending.stop = r.pending.stop || c.Stop
+	r.mu.Unlock()
+	select {
+	case r.wake <- struct{}{}:
+	default:
+	}
+}
+
+// commands takes what was ordered since the last time.
+func (r *Local) commands() pending {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	p := r.pending
+	r.pending = pending{}
+	return p
+}
+
+// Reports is where the router tells what happened. It is never closed.
+func (r *Local) Reports() <-chan Report { return r.reports }
+
+// Run works until ctx is done or, after Stop was ordered, until mastership is
+// handed over and the addresses are off. Without that order the addresses stay
+// when it ends, until their leases do: a restarted router finds them.
+func (r *Local) Run(ctx context.Context) error {
+	// Helpers end when the loop does, not before: it needs them to leave.
+	inner, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	group, inner := errgroup.WithContext(inner)
+	l := newLoop(r, group, inner)
+	group.Go(func() error { return l.keeper.run(inner) })
+	group.Go(func() error { return r.host.watch.watch(inner, l.linkChanges) })
+	group.Go(func() error {
+		defer cancel()
+		defer l.close()
+		return l.run(ctx)
+	})
+	return group.Wait()
+}

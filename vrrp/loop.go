@@ -1,0 +1,230 @@
+package vrrp
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+	"golang.org/x/sync/errgroup"
+)
+
+const (
+	inboxSize    = 256
+	statusEvery  = time.Second
+	stopPatience = 2 * time.Second // for the addresses to come off
+)
+
+// loop is the one owner of the machines and their timers. It never waits for
+// the kernel's tables, for the engine or for a reader of its reports.
+type loop struct {
+	log    *zap.Logger
+	router *Local
+	host   host
+	group  *errgroup.Group // runs the receivers
+	ctx    context.Context // of the helpers
+
+	core        core
+	keeper      *keeper
+	taps        map[tapKey]*tap
+	refused     map[tapKey]string // why a port could not be opened
+	inbox       chan *frame
+	dead        chan *tap // receivers that have ended by themselves
+	frames      sync.Pool // of *frame
+	linkChanges chan links
+
+	links     links // nil until first told
+	orders    Orders
+	ordered   time.Time // when orders last came; zero: never
+	orphaned  string    // why no engine watches the groups
+	stopping  bool
+	leftAt    time.Time // stopping: when the last master had left
+	kept      map[*member]kept
+	wishing   bool      // the keeper is to be told anew
+	parsed    advert    // scratch of receive
+	payload   []byte    // scratch of send
+	pending   Report    // not yet taken by the reader
+	lastState time.Time // when a status was last told
+}
+
+func newLoop(r *Local, group *errgroup.Group, ctx context.Context) *loop {
+	return &loop{
+		log: r.log, router: r, host: r.host, group: group, ctx: ctx,
+		keeper:      newKeeper(r.log, r.host.kernel),
+		taps:        make(map[tapKey]*tap),
+		inbox:       make(chan *frame, inboxSize),
+		dead:        make(chan *tap, inboxSize),
+		frames:      sync.Pool{New: func() any { return new(frame) }},
+		linkChanges: make(chan links, 1),
+		payload:     make([]byte, 0, maxPayload),
+	}
+}
+
+// run is the loop.
+func (l *loop) run(ctx context.Context) error {
+	timer := time.NewTimer(time.Hour)
+	defer timer.Stop()
+	done := ctx.Done()
+	for {
+		l.carryOut(time.Now())
+		if l.stopping && l.core.left() && l.cleared(time.Now()) {
+			l.tell(time.Now(), true)
+			return nil
+		}
+		timer.Reset(time.Until(l.deadline()))
+		select {
+		case <-done:
+			l.command(time.Now()) // a Stop that came together with the end
+			if !l.stopping {
+				return nil
+			}
+			done = nil // it leaves by rule first
+		case <-l.router.wake:
+			l.command(time.Now())
+		case ls := <-l.linkChanges:
+			l.relink(time.Now(), ls)
+		case f := <-l.inbox:
+			l.receive(time.Now(), f)
+		case t := <-l.dead:
+			l.bury(t)
+		case k := <-l.keeper.reports:
+			l.settled(time.Now(), k)
+		case <-timer.C:
+			// What has been received counts before what has run out.
+			l.drain()
+			l.fire(time.Now())
+		}
+	}
+}
+
+// deadline is when the loop has something to do without being asked.
+func (l *loop) deadline() time.Time {
+	at := l.lastState.Add(statusEvery)
+	if next := l.core.next(); !next.IsZero() && next.Before(at) {
+		at = next
+	}
+	if lost := l.graceEnd(); !lost.IsZero() && lost.Before(at) {
+		at = lost
+	}
+	return at
+}
+
+// graceEnd is when the groups will be without an engine for too long.
+func (l *loop) graceEnd() time.Time {
+	if l.ordered.IsZero() || l.orders.Config.EngineGrace <= 0 || l.orphaned != "" || l.stopping {
+		return time.Time{}
+	}
+	return l.ordered.Add(l.orders.Config.EngineGrace)
+}
+
+// fire does what is due.
+func (l *loop) fire(now time.Time) {
+	l.core.fire(now)
+	if end := l.graceEnd(); !end.IsZero() && !end.After(now) {
+		l.orphaned = fmt.Sprintf("no engine for %s", l.orders.Config.EngineGrace)
+		l.log.Warn("no engine, leaving mastership", zap.Duration("grace", l.orders.Config.EngineGrace))
+		l.apply(now)
+	}
+	if now.Sub(l.lastState) >= statusEvery {
+		if len(l.refused) > 0 {
+			l.apply(now) // a socket that could not be opened may be possible now
+		}
+		l.tell(now, true)
+	}
+}
+
+// drain hears what is in the inbox without waiting.
+func (l *loop) drain() {
+	for range inboxSize {
+		select {
+		case f := <-l.inbox:
+			l.receive(time.Now(), f)
+		default:
+			return
+		}
+	}
+}
+
+// command does what the engine has ordered.
+func (l *loop) command(now time.Time) {
+	p := l.router.commands()
+	if p.orders != nil && !l.stopping {
+		l.orders, l.ordered, l.orphaned = *p.orders, now, ""
+		if l.links != nil { // else the interfaces are about to be told
+			l.apply(now)
+		}
+	}
+	if p.all {
+		for _, m := range l.core.members {
+			p.failover = append(p.failover, m.name)
+		}
+	}
+	for _, name := range p.failover {
+		if !l.core.handover(now, name, "handed over by an operator") {
+			l.problem(fmt.Sprintf("failover of group %s: no such group", name))
+		}
+	}
+	if p.stop && !l.stopping {
+		l.stopping = true
+		l.core.shutdown(now, "stopped")
+	}
+}
+
+// relink takes a new table of interfaces.
+func (l *loop) relink(now time.Time, ls links) {
+	for _, m := range l.core.members {
+		if m.intent != keep {
+			continue
+		}
+		was, is := l.links[m.group.Interface], ls[m.group.Interface]
+		for _, p := range m.group.Addresses {
+			if was.has(p) && !is.has(p) {
+				l.log.Warn("address was removed by somebody else, putting it back",
+					zap.String("group", m.name), zap.Stringer("address", p))
+				m.announce++
+				l.wishing = true
+				replace(l.keeper.nudges, struct{}{})
+			}
+		}
+	}
+	l.links = ls
+	if !l.stopping && !l.ordered.IsZero() {
+		l.apply(now)
+	}
+}
+
+// settled takes what the keeper has done.
+func (l *loop) settled(now time.Time, k map[*member]kept) {
+	l.kept = k
+	for m, r := range k {
+		if m.intent == keep && r.problem == "" && len(r.held) == len(m.group.Addresses) {
+			l.core.held(now, m)
+		}
+	}
+	l.tell(now, false)
+}
+
+// cleared tells whether the addresses are off, or have had time enough.
+func (l *loop) cleared(now time.Time) bool {
+	if l.leftAt.IsZero() {
+		l.leftAt = now
+		l.lastState = now.Add(-statusEvery)
+	}
+	if now.Sub(l.leftAt) > stopPatience {
+		return true
+	}
+	for _, k := range l.kept {
+		if len(k.held) > 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// close ends what the loop has opened.
+func (l *loop) close() {
+	for key, t := range l.taps {
+		l.closeTap(key, t)
+	}
+}

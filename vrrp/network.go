@@ -1,0 +1,73 @@
+package vrrp
+
+import (
+	"context"
+	"net/netip"
+	"time"
+)
+
+// Multicast destinations (RFC 9568, sections 5.1.1.2 and 5.1.2.2).
+var (
+	group4 = netip.AddrFrom4([4]byte{224, 0, 0, 18})
+	group6 = netip.AddrFrom16([16]byte{0: 0xff, 1: 0x02, 15: 0x12})
+)
+
+// maxPayload is more than any advertisement needs: 255 IPv6 addresses and a trailer.
+const maxPayload = headerLen + 255*16 + 64
+
+// host is the machine as routers need it. There are two: Linux, and the
+// simulated one of the tests.
+type host struct {
+	network network
+	kernel  kernel
+	watch   watcher
+}
+
+// network opens ways to the other routers.
+type network interface {
+	// open joins the VRRP group of a family on an interface.
+	open(l link, v6 bool) (port, error)
+}
+
+// port is a way to the other routers on one interface, in one family.
+type port interface {
+	// send sends a packet's payload. It does not wait.
+	send(payload []byte, src, dst netip.Addr) error
+	// receive waits for the next packet and puts it into f. After close it fails.
+	receive(f *frame) error
+	close() error
+}
+
+// frame is a received packet.
+type frame struct {
+	from     *tap // the port it came from
+	src, dst netip.Addr
+	ttl      int
+	n        int
+	buf      [maxPayload]byte
+}
+
+// kernel changes the addresses of interfaces. Its calls may take a while, but
+// end by themselves.
+type kernel interface {
+	// hold puts an address on an interface, or renews it, for the time of the lease.
+	hold(l link, p netip.Prefix, o holdOptions) error
+	// release takes an address off; one that is not there is no error.
+	release(l link, p netip.Prefix) error
+	// announce tells the neighbours that an address is here (RFC 9568,
+	// section 6.4.1: gratuitous ARP, unsolicited neighbour advertisement).
+	announce(l link, ip netip.Addr) error
+}
+
+// holdOptions are how an address is put on an interface.
+type holdOptions struct {
+	lease   time.Duration
+	noRoute bool // another address already makes the route to the prefix
+}
+
+// watcher tells of interfaces.
+type watcher interface {
+	// watch sends the interfaces whenever they change, at first at once,
+	// until ctx is done.
+	watch(ctx context.Context, out chan links) error
+}

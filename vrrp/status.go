@@ -1,0 +1,125 @@
+package vrrp
+
+import (
+	"slices"
+	"time"
+
+	"go.uber.org/zap"
+)
+
+// body is what a member is outside of the state machine: its packets, its
+// addresses and what is counted of both.
+type body struct {
+	group  Group
+	link   link
+	tap    *tap
+	advert advert // what it sends
+
+	intent   intent // for the keeper
+	dropAt   time.Time
+	announce uint64
+
+	sent, received         uint64
+	zeroSent, zeroReceived uint64
+	becameMaster           uint64
+	releasedMaster         uint64
+	mismatched             uint64
+	sendErrors             uint64
+	dropped                [drops]uint64
+	lateness               time.Duration
+	lastHeard              time.Time
+}
+
+func newMember(g Group) *member {
+	return &member{name: g.Name, body: body{group: g}}
+}
+
+// transition counts and logs a change of state and puts it into the next report.
+func (l *loop) transition(m *member, t Transition) {
+	switch {
+	case t.To == Master:
+		m.becameMaster++
+	case t.From == Master:
+		m.releasedMaster++
+	}
+	l.log.Info("group changed its state", zap.String("group", t.Group),
+		zap.Stringer("from", t.From), zap.Stringer("to", t.To), zap.String("reason", t.Reason))
+	l.pending.Transitions = append(l.pending.Transitions, t)
+	if extra := len(l.pending.Transitions) - maxPending; extra > 0 {
+		l.pending.Transitions = slices.Delete(l.pending.Transitions, 0, extra)
+	}
+}
+
+// maxPending bounds what is kept for a reader that has stopped reading.
+const maxPending = 1024
+
+// problem logs an order that failed and puts it into the next report.
+func (l *loop) problem(text string) {
+	l.log.Warn("order failed", zap.String("reason", text))
+	l.pending.Problems = append(l.pending.Problems, text)
+	if extra := len(l.pending.Problems) - maxPending; extra > 0 {
+		l.pending.Problems = slices.Delete(l.pending.Problems, 0, extra)
+	}
+}
+
+// tell sends a report if the reader has room for one; else what it would have
+// said is part of the next.
+func (l *loop) tell(now time.Time, status bool) {
+	if status {
+		l.lastState = now
+	}
+	r := l.pending
+	r.Connected = true
+	for _, list := range [2][]*member{l.core.members, l.core.departing} {
+		for _, m := range list {
+			r.Status = append(r.Status, l.status(m))
+		}
+	}
+	for _, m := range l.core.members {
+		if p := l.kept[m].problem; p != "" {
+			r.Problems = append(r.Problems, "group "+m.name+": "+p)
+		}
+		if m.fault.invalid {
+			r.Problems = append(r.Problems, "group "+m.name+": "+m.fault.reason)
+		}
+	}
+	select {
+	case l.router.reports <- r:
+		l.pending = Report{}
+	default:
+	}
+}
+
+// status is a member's present state.
+func (l *loop) status(m *member) Status {
+	s := Status{
+		Group: m.name, State: m.was, Since: m.since, Reason: m.reason,
+		Priority: m.p.priority, Addresses: l.kept[m].held,
+		LatenessMax: m.lateness, LastAdvertAt: m.lastHeard,
+		Stats: Stats{
+			Sent: m.sent, Received: m.received,
+			BecameMaster: m.becameMaster, ReleasedMaster: m.releasedMaster,
+			ZeroSent: m.zeroSent, ZeroReceived: m.zeroReceived,
+			AnnouncementsOut: l.kept[m].announced,
+			Mismatched:       m.mismatched, SendErrors: m.sendErrors,
+		},
+	}
+	switch m.state {
+	case Master:
+		s.MasterAddr, s.MasterPrio = m.p.self, m.p.priority
+	case Backup:
+		s.MasterAddr, s.MasterPrio = m.master.src, m.master.priority
+		if m.rival.priority != 0 {
+			s.MasterAddr, s.MasterPrio = m.rival.src, m.rival.priority
+		}
+	}
+	for d := taken + 1; d < drops; d++ {
+		if n := m.dropped[d]; n > 0 {
+			if s.Stats.Dropped == nil {
+				s.Stats.Dropped = make(map[string]uint64)
+			}
+			s.Stats.Dropped[d.String()] = n
+		}
+	}
+	return s
+}

@@ -1,0 +1,155 @@
+package vrrp
+
+import (
+	"net/netip"
+	"time"
+
+	"go.uber.org/zap"
+)
+
+// carryOut does what the core has decided, in its order.
+func (l *loop) carryOut(now time.Time) {
+	transitions := false
+	for _, e := range l.core.take() {
+		m := e.member
+		switch e.kind {
+		case effSend:
+			m.lateness = max(m.lateness, e.late)
+			l.send(m, e.priority)
+		case effHold:
+			m.intent = keep
+			m.announce++
+			l.wishing = true
+		case effDrop:
+			m.intent, m.dropAt = letGo, now.Add(e.after)
+			l.wishing = true
+		case effAnnounce:
+			m.announce++
+			l.wishing = true
+		case effTransition:
+			transitions = true
+			l.transition(m, e.transition)
+		case effProblem:
+			l.problem("group " + m.name + ": " + e.problem)
+		}
+	}
+	l.wish()
+	if transitions {
+		l.tell(now, true)
+	}
+}
+
+// send sends an advertisement of a member.
+func (l *loop) send(m *member, priority uint8) {
+	if m.tap == nil {
+		return
+	}
+	dst := group4
+	if m.tap.key.v6 {
+		dst = group6
+	}
+	m.advert.version, m.advert.id = uint8(m.group.Version), m.group.RouterID
+	m.advert.priority, m.advert.interval = priority, m.group.Interval
+	m.advert.addresses = m.advert.addresses[:0]
+	for _, p := range m.group.Addresses {
+		m.advert.addresses = append(m.advert.addresses, p.Addr())
+	}
+	l.payload = m.advert.appendTo(l.payload[:0], m.p.self, dst)
+	if err := m.tap.port.send(l.payload, m.p.self, dst); err != nil {
+		m.sendErrors++
+		if m.sendErrors == 1 || m.sendErrors%1000 == 0 {
+			l.log.Warn("advertisement not sent", zap.String("group", m.name), zap.Error(err))
+		}
+		return
+	}
+	m.sent++
+	if priority == 0 {
+		m.zeroSent++
+	}
+}
+
+// receive judges a packet and hands what it says to its group.
+func (l *loop) receive(now time.Time, f *frame) {
+	t := f.from
+	// A packet whose router id cannot be read, or is of no group here, is
+	// nobody's: there is nothing to count it for.
+	if t.members != nil && f.n >= 2 {
+		for _, m := range t.members[f.buf[1]] {
+			l.admit(now, m, f)
+		}
+	}
+	f.from = nil
+	l.frames.Put(f)
+}
+
+// admit takes or drops a packet for a member, in the order of RFC 9568,
+// section 7.1.
+func (l *loop) admit(now time.Time, m *member, f *frame) {
+	why := l.judge(m, f)
+	if why != taken {
+		m.dropped[why]++
+		return
+	}
+	a := &l.parsed
+	m.received++
+	m.lastHeard = now
+	if a.priority == 0 {
+		m.zeroReceived++
+	}
+	if !m.sameAddresses(a.addresses) {
+		// "MAY verify that the IPvX Addr Count and the list of IPvX
+		// address(es) match ... SHOULD log": two routers whose lists are
+		// changed one after the other must not both be master meanwhile.
+		m.mismatched++
+	}
+	l.core.receive(now, m, heard{priority: a.priority, interval: a.interval, src: f.src})
+}
+
+// judge says why a packet is not for a member, if it is not.
+func (l *loop) judge(m *member, f *frame) drop {
+	// "It MUST verify that the IPv4 TTL / IPv6 Hop Limit is 255."
+	if f.ttl != 255 {
+		return dropTTL
+	}
+	if f.src == m.p.self {
+		return dropOwn
+	}
+	a := &l.parsed
+	if why := a.parse(f.buf[:f.n], f.src, f.dst); why != taken {
+		return why
+	}
+	switch {
+	case int(a.version) != m.group.Version:
+		return dropVersion
+	case a.version == 2 && a.auth != authNone:
+		return dropAuth
+	case a.version == 2 && a.interval != m.group.Interval:
+		// RFC 3768, section 7.1: "MUST verify that the Adver Interval in the
+		// packet is the same as the locally configured".
+		return dropInterval
+	case a.interval <= 0:
+		return dropInterval
+	}
+	return taken
+}
+
+// sameAddresses compares an advertised list with the group's, in any order.
+func (m *member) sameAddresses(list []netip.Addr) bool {
+	if len(list) != len(m.group.Addresses) {
+		return false
+	}
+	for i, p := range m.group.Addresses {
+		// Peers send the list in the order of their configuration, as a rule ours.
+		if list[i] == p.Addr() {
+			continue
+		}
+		found := false
+		for _, ip := range list {
+			found = found || ip == p.Addr()
+		}
+		if !found {
+			return false
+		}
+	}
+	return true
+}

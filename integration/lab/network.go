@@ -65,6 +65,7 @@ type Network struct {
 	cgroups string
 	boxes   []*Namespace
 	started []*Process
+	folders []string // of what was started
 }
 
 // New makes a network. Close takes it down, also after an error.
@@ -257,6 +258,9 @@ func (n *Network) Close() error {
 		errs = append(errs, ns.close())
 	}
 	errs = append(errs, os.Remove(n.cgroups))
+	for _, folder := range n.folders {
+		errs = append(errs, os.RemoveAll(folder))
+	}
 	return errors.Join(errs...)
 }
 

@@ -28,6 +28,9 @@ const InsideVariable = "DIRECTOR_INTEGRATION"
 // OutVariable names the folder that outlives the guest, if the job has one.
 const OutVariable = "DIRECTOR_OUT"
 
+// ProgramVariable names the director that tests run, in every step of a test.
+const ProgramVariable = "DIRECTOR_PROGRAM"
+
 // Step is one program to run in the guest.
 type Step struct {
 	Name  string        // for messages

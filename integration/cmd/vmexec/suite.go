@@ -16,6 +16,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/lvs-director/director/integration/vm"
 )
 
 // tag is the build tag of tests that need the kernel.
@@ -30,8 +32,7 @@ type suite struct {
 	tests  []string
 }
 
-// build compiles the tests of those packages that have some with the build tag,
-// and the director itself for them to run.
+// build compiles the tests of those packages that have some with the build tag.
 func build(ctx context.Context, dir string, packages []string, pattern string) ([]suite, error) {
 	match, err := regexp.Compile(pattern)
 	if err != nil {
@@ -49,10 +50,20 @@ func build(ctx context.Context, dir string, packages []string, pattern string) (
 	if err := goTool(ctx, args...); err != nil {
 		return nil, fmt.Errorf("build tests: %w", err)
 	}
-	if err := goTool(ctx, "build", "-o", filepath.Join(dir, "director"), "github.com/lvs-director/director/cmd/director"); err != nil {
-		return nil, fmt.Errorf("build director: %w", err)
-	}
 	return suites, nil
+}
+
+// director returns the director that the tests run: the one that is named in the
+// environment, else a new one in dir.
+func director(ctx context.Context, dir string) (string, error) {
+	if path := os.Getenv(vm.ProgramVariable); path != "" {
+		return filepath.Abs(path)
+	}
+	path := filepath.Join(dir, "director")
+	if err := goTool(ctx, "build", "-o", path, "github.com/lvs-director/director/cmd/director"); err != nil {
+		return "", fmt.Errorf("build director: %w", err)
+	}
+	return path, nil
 }
 
 // goTool runs the go command without cgo, so that what it builds needs nothing of the machine.

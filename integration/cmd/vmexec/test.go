@@ -5,7 +5,6 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/lvs-director/director/integration/vm"
@@ -42,6 +41,10 @@ func test(ctx context.Context, opts options, args []string) (int, error) {
 	if err != nil {
 		return 1, err
 	}
+	program, err := director(ctx, dir)
+	if err != nil {
+		return 1, err
+	}
 	stage(fmt.Sprintf("built the tests of %d packages", len(suites)))
 
 	job := vm.Job{Out: opts.out, Limit: opts.limit}
@@ -53,7 +56,7 @@ func test(ctx context.Context, opts options, args []string) (int, error) {
 				s.binary, "-test.v=test2json", "-test.run=" + s.run,
 				"-test.timeout=" + limit.String(), "-test.paniconexit0",
 			},
-			Env:   []string{"DIRECTOR_PROGRAM=" + filepath.Join(dir, "director")},
+			Env:   []string{vm.ProgramVariable + "=" + program},
 			Limit: *limit + time.Minute,
 		})
 	}

@@ -66,7 +66,7 @@ func FuzzCut(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text string) {
 		file, diags := hclsyntax.ParseConfig([]byte(text), "x", hcl.InitialPos)
 		s := &source{name: "x", text: []byte(text)}
-		pieces := NewLoader("").recall([]*source{s})
+		pieces, _ := NewLoader("").recall([]*source{s})
 		for _, p := range pieces {
 			p.read()
 		}

@@ -71,7 +71,7 @@ func (l *Loader) Load() (*Config, error) {
 		return nil, err
 	}
 	problems := &Problems{files: hclFiles(sources)}
-	pieces := l.recall(sources)
+	pieces, inputs := l.recall(sources)
 	each(pieces, (*piece).read)
 	if pieces, problems.list = parseMisfits(sources, pieces); len(problems.list) > 0 {
 		problems.sort()
@@ -84,7 +84,7 @@ func (l *Loader) Load() (*Config, error) {
 		problems.sort()
 		return nil, problems
 	}
-	l.remember(pieces)
+	l.remember(pieces, inputs)
 	return c, nil
 }
 
@@ -109,10 +109,10 @@ func each(pieces []*piece, do func(*piece)) {
 	wg.Wait()
 }
 
-// recall cuts the sources into pieces and finds what is known of them.
-func (l *Loader) recall(sources []*source) []*piece {
-	var pieces []*piece
-	var inputs strings.Builder
+// recall cuts the sources into pieces and finds what is known of them. It
+// returns the text of those that others depend on, too.
+func (l *Loader) recall(sources []*source) (pieces []*piece, inputs string) {
+	var in strings.Builder
 	for _, s := range sources {
 		s.cuts = cut(s.text)
 		all := string(s.text)
@@ -121,22 +121,23 @@ func (l *Loader) recall(sources []*source) []*piece {
 			p.kind = kindOf(p.text)
 			pieces = append(pieces, p)
 			if kinds[p.kind].input {
-				inputs.WriteString(p.text)
+				in.WriteString(p.text)
 			}
 		}
 	}
-	same := inputs.String() == l.inputs
-	l.inputs = inputs.String()
+	inputs = in.String()
+	same := inputs == l.inputs
 	for _, p := range pieces {
 		if was := l.known[p.text]; was != nil && (same || !was.usesEnv) {
 			p.result = was
 		}
 	}
-	return pieces
+	return pieces, inputs
 }
 
 // remember keeps what pieces say for the next load, and nothing else.
-func (l *Loader) remember(pieces []*piece) {
+func (l *Loader) remember(pieces []*piece, inputs string) {
+	l.inputs = inputs
 	l.known = make(map[string]*decoded, len(pieces))
 	for _, p := range pieces {
 		if r := p.result; r.text != "" && r.value != nil && !r.usesDisk {

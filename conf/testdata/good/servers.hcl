@@ -45,6 +45,8 @@ virtual_server "web" {
   hysteresis = 1
   sorry_server  = "10.0.0.99:80"
   drain_timeout = "5m"
+  slow_start      = "30s"
+  panic_threshold = "50%"
   persistence {
     timeout = "10m"
     prefix  = 24

@@ -37,8 +37,8 @@ unit:
 
 # The real kernel: boots a virtual machine, unless this machine has IPVS itself.
 integration: build
-	CGO_ENABLED=0 $(GO) build -o $(VM) ./integration/vmexec
-	$(VM) -test $(KERNEL_TESTS)
+	CGO_ENABLED=0 $(GO) build -o $(VM) ./integration/cmd/vmexec
+	DIRECTOR_PROGRAM=bin/director $(VM) -limit 30m test $(KERNEL_TESTS)
 
 fuzz:
 	@$(GO) list ./... | while read -r pkg; do \

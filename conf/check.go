@@ -67,7 +67,7 @@ func checkVariant[U any](s schema[U], schedule func(*U) *checks.Monitor, build f
 // scheduleKeys are the arguments that all checks have.
 func scheduleKeys[T any](m func(*T) *checks.Monitor) []key[T] {
 	const least, most = 10 * time.Millisecond, 24 * time.Hour
-	return []key[T]{
+	keys := []key[T]{
 		duration("interval", least, most, func(t *T) *time.Duration { return &m(t).Interval },
 			"time between the starts of two probes"),
 		duration("fast_interval", least, most, func(t *T) *time.Duration { return &m(t).FastInterval },
@@ -81,6 +81,10 @@ func scheduleKeys[T any](m func(*T) *checks.Monitor) []key[T] {
 		number("fall", 1, 1000, func(t *T) *int { return &m(t).Fall },
 			"consecutive failures that take it down"),
 	}
+	for i := range keys {
+		keys[i].schedule = true
+	}
+	return keys
 }
 
 // settle gives schedules that mean the same the same form.

@@ -10,19 +10,20 @@ type kind struct {
 	input  bool // other blocks may depend on it
 	once   bool
 	decode func(d *decoder, b *block) any
+	ref    func() reference
 }
 
 // kinds are the top-level blocks. Locals are evaluated before all others.
 var kinds = map[string]kind{
 	"locals":          {input: true},
-	"scripts":         {input: true, once: true, decode: plain(&scriptsSchema)},
-	"check":           {input: true, decode: decodeNamedCheck},
-	"log":             {once: true, decode: plain(&logSchema)},
-	"api":             {once: true, decode: plain(&apiSchema)},
-	"ipvs":            {once: true, decode: plain(&ipvsSchema)},
-	"vrrp":            {decode: decodeGroup},
-	"vrrp_sync_group": {decode: decodeSyncGroup},
-	"virtual_server":  {decode: decodeVirtualServer},
+	"scripts":         {input: true, once: true, decode: plain(&scriptsSchema), ref: scriptsSchema.reference},
+	"check":           {input: true, decode: decodeNamedCheck, ref: checkReference},
+	"log":             {once: true, decode: plain(&logSchema), ref: logSchema.reference},
+	"api":             {once: true, decode: plain(&apiSchema), ref: apiSchema.reference},
+	"ipvs":            {once: true, decode: plain(&ipvsSchema), ref: ipvsSchema.reference},
+	"vrrp":            {decode: decodeGroup, ref: groupSchema.reference},
+	"vrrp_sync_group": {decode: decodeSyncGroup, ref: syncGroupSchema.reference},
+	"virtual_server":  {decode: decodeVirtualServer, ref: virtualServerSchema.reference},
 }
 
 func kindNames() []string { return slices.Sorted(maps.Keys(kinds)) }

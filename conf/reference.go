@@ -6,6 +6,7 @@ type reference struct {
 	labels []string
 	doc    string
 	once   bool
+	choice bool // blocks are the variants of it
 	keys   []keyReference
 	blocks []reference
 }
@@ -14,6 +15,7 @@ type reference struct {
 type keyReference struct {
 	name, kind, limits, fallback, doc string
 	required                          bool
+	schedule                          bool
 }
 
 // reference describes the schema.
@@ -21,7 +23,7 @@ func (s *schema[T]) reference() reference {
 	r := reference{kind: s.kind, labels: s.labels, doc: s.doc}
 	defaults := s.start()
 	for _, k := range s.keys {
-		row := keyReference{name: k.name, kind: k.kind, limits: k.limits, doc: k.doc, required: k.required}
+		row := keyReference{name: k.name, kind: k.kind, limits: k.limits, doc: k.doc, required: k.required, schedule: k.schedule}
 		if !k.required {
 			row.fallback = k.show(&defaults)
 		}
@@ -34,3 +36,15 @@ func (s *schema[T]) reference() reference {
 	}
 	return r
 }
+
+// referenceOf describes a kind of block that has variants.
+func referenceOf[U any](kind string, variants []variant[U]) reference {
+	r := reference{kind: kind, choice: true}
+	for _, v := range variants {
+		r.blocks = append(r.blocks, v.ref())
+	}
+	return r
+}
+
+// checkReference describes the kinds of checks.
+func checkReference() reference { return referenceOf("check", checkVariants) }

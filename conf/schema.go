@@ -24,6 +24,7 @@ type key[T any] struct {
 	limits   string // for the reference: "0 to 65535"
 	doc      string
 	required bool
+	schedule bool // one of those that all checks have
 	set      func(d *decoder, v value, to *T)
 	show     func(*T) string // the value as it would be written; "" is none
 }
@@ -205,13 +206,7 @@ func choose[T, U any](kind string, variants []variant[U], put func(d *decoder, b
 				put(d, b, to, v.decode(d, b))
 			}
 		},
-		ref: func() reference {
-			r := reference{kind: kind}
-			for _, v := range variants {
-				r.blocks = append(r.blocks, v.ref())
-			}
-			return r
-		},
+		ref: func() reference { return referenceOf(kind, variants) },
 	}
 }
 

@@ -27,6 +27,9 @@ func (k *Kernel) do(op ipvsctl.Op) error {
 	case ipvsctl.StartDaemon:
 		return k.startDaemon(op.State, op.Daemon)
 	case ipvsctl.StopDaemon:
+		if op.State != ipvsctl.SyncMaster && op.State != ipvsctl.SyncBackup {
+			return syscall.EINVAL
+		}
 		if _, ok := k.daemons[op.State]; !ok {
 			return syscall.ESRCH
 		}
@@ -148,9 +151,6 @@ func reachable(a netip.Addr) bool {
 
 func (k *Kernel) startDaemon(role ipvsctl.DaemonState, d ipvsctl.Daemon) error {
 	d = d.Normal(role)
-	if role != ipvsctl.SyncMaster && role != ipvsctl.SyncBackup {
-		return syscall.EINVAL
-	}
 	if d.Interface == "" || k.mixedFamilies() {
 		return syscall.EINVAL
 	}
@@ -159,6 +159,9 @@ func (k *Kernel) startDaemon(role ipvsctl.DaemonState, d ipvsctl.Daemon) error {
 	}
 	if k.interfaces != nil && !slices.Contains(k.interfaces, d.Interface) {
 		return syscall.ENODEV
+	}
+	if role != ipvsctl.SyncMaster && role != ipvsctl.SyncBackup {
+		return syscall.EINVAL
 	}
 	if _, runs := k.daemons[role]; runs {
 		return syscall.EEXIST

@@ -1,0 +1,165 @@
+package ipvsctl
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+
+	"golang.org/x/sys/unix"
+)
+
+// Dump returns the whole table. The kernel lists services and destinations by
+// their position, so that rows may be missed or come twice while another program
+// changes the table; a row that comes twice is kept once. See Confirmed.
+func (l *Linux) Dump() (Table, error) {
+	if err := l.ready(); err != nil {
+		return Table{}, err
+	}
+	t, err := l.socket.dumpTable()
+	if err != nil {
+		l.broken()
+		return Table{}, fmt.Errorf("read ipvs: %w", err)
+	}
+	if t.Timeouts, err = l.timeouts(); err != nil {
+		return Table{}, err
+	}
+	return t, nil
+}
+
+func (s *socket) dumpTable() (Table, error) {
+	t := Table{Services: make(map[ServiceID]Service), Daemons: make(map[DaemonState]Daemon)}
+	ids, err := s.dumpServices(t.Services)
+	if err != nil {
+		return t, err
+	}
+	var dests []Destination
+	for _, id := range ids {
+		dests = dests[:0]
+		err := s.dumpDests(id, false, func(row *destRow) { dests = append(dests, row.Destination) })
+		if err != nil {
+			return t, err
+		}
+		if len(dests) > 0 {
+			svc := t.Services[id]
+			svc.Destinations = sortDestinations(slices.Clone(dests))
+			t.Services[id] = svc
+		}
+	}
+	return t, s.dumpDaemons(t.Daemons)
+}
+
+// dumpServices reads the services, without their destinations, and returns
+// their identities in the kernel's order.
+func (s *socket) dumpServices(into map[ServiceID]Service) ([]ServiceID, error) {
+	var ids []ServiceID
+	s.beginRequest(cmdGetService)
+	err := s.dump(func(attrs []byte) error {
+		var row serviceRow
+		if err := decodeService(attrs, &row, false); err != nil {
+			return err
+		}
+		if _, ok := into[row.ID]; !ok {
+			ids = append(ids, row.ID)
+		}
+		into[row.ID] = row.Service
+		return nil
+	})
+	return ids, err
+}
+
+// dumpDests reads the destinations of a service. There are none when the
+// service does not exist: the kernel's answer is the same.
+func (s *socket) dumpDests(id ServiceID, withStats bool, each func(*destRow)) error {
+	s.beginRequest(cmdGetDest)
+	nest := s.request.nest(attrService)
+	if err := s.request.serviceID(id); err != nil {
+		return err
+	}
+	s.request.endNest(nest)
+	family := id.Normal().AddressFamily()
+	var row destRow
+	return s.dump(func(attrs []byte) error {
+		row = destRow{}
+		if err := decodeDest(attrs, family, &row, withStats); err != nil {
+			return err
+		}
+		each(&row)
+		return nil
+	})
+}
+
+func (s *socket) dumpDaemons(into map[DaemonState]Daemon) error {
+	s.beginRequest(cmdGetDaemon)
+	return s.dump(func(attrs []byte) error {
+		role, d, err := decodeDaemon(attrs)
+		into[role] = d
+		return err
+	})
+}
+
+// beginRequest begins a dump request; attributes may be added before dump.
+func (s *socket) beginRequest(command uint8) {
+	s.seq++
+	s.request.b = s.request.b[:0]
+	s.request.message(s.family, unix.NLM_F_REQUEST|unix.NLM_F_DUMP, s.seq, command)
+}
+
+// dump sends the request and calls each for every message of the answer.
+func (s *socket) dump(each func(attrs []byte) error) error {
+	s.request.endMessage(0)
+	if err := s.arm(); err != nil {
+		return err
+	}
+	if err := s.send(s.request.b); err != nil {
+		return err
+	}
+	for {
+		b, err := s.receive()
+		if err != nil {
+			return err
+		}
+		for len(b) > 0 {
+			var m message
+			if m, b, err = nextMessage(b); err != nil {
+				return err
+			}
+			if m.seq != s.seq {
+				continue
+			}
+			switch m.typ {
+			case unix.NLMSG_DONE, unix.NLMSG_ERROR:
+				errno, err := m.errno()
+				if err == nil && errno != 0 {
+					err = errno
+				}
+				return err
+			}
+			attrs, err := m.attrs()
+			if err != nil {
+				return err
+			}
+			if err := each(attrs); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// Connections returns the number of connections of a destination, active and
+// inactive. It is 0 when there is no such destination.
+func (l *Linux) Connections(id ServiceID, dest netip.AddrPort) (int, error) {
+	if err := l.ready(); err != nil {
+		return 0, err
+	}
+	n, dest := 0, unmap(dest)
+	err := l.socket.dumpDests(id, false, func(row *destRow) {
+		if row.Addr == dest {
+			n = int(row.active) + int(row.inactive)
+		}
+	})
+	if err != nil {
+		l.broken()
+		return 0, fmt.Errorf("read destinations of %s: %w", id, err)
+	}
+	return n, nil
+}

@@ -2,8 +2,8 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"net/netip"
 	"slices"
 	"strings"
 
@@ -38,39 +38,12 @@ func (e *Engine) groupNames() string {
 	return strings.Join(names, ", ")
 }
 
-// Target names the real servers that an operator means.
-type Target struct {
-	VirtualServer string     // empty: every one that has the real server
-	Address       netip.Addr // the host
-	Port          uint16     // 0: every port of the host
-}
-
-// String returns the target as an operator wrote it.
-func (t Target) String() string {
-	real := t.Address.String()
-	if t.Port != 0 {
-		real = netip.AddrPortFrom(t.Address, t.Port).String()
-	}
-	return strings.TrimSpace(t.VirtualServer + " " + real)
-}
-
-func (t Target) matches(virtual string, addr netip.AddrPort) bool {
-	return (t.VirtualServer == "" || t.VirtualServer == virtual) && t.Address == addr.Addr() && (t.Port == 0 || t.Port == addr.Port())
-}
-
 // SetOverride puts an operator's wish on every real server that the target
 // names, or takes it back (OverrideNone). It is written to disk before it takes
 // effect, and outlives reloads and restarts. It returns how many it changed.
 func (e *Engine) SetOverride(ctx context.Context, target Target, o Override) (changed int, err error) {
 	err = e.ask(ctx, func() error {
-		var found []user
-		for _, s := range e.services {
-			for i := range s.vs.Reals {
-				if target.matches(s.vs.Name, s.vs.Reals[i].Address()) {
-					found = append(found, user{s, i})
-				}
-			}
-		}
+		found := e.targeted(target)
 		if len(found) == 0 {
 			return fmt.Errorf("no real server %s is configured", target)
 		}
@@ -96,4 +69,37 @@ func (e *Engine) SetOverride(ctx context.Context, target Target, o Override) (ch
 		return nil
 	})
 	return changed, err
+}
+
+// Connections counts the connections, active and inactive, of every real server
+// that the target names, as the kernel tells it.
+func (e *Engine) Connections(ctx context.Context, target Target) (sum int, err error) {
+	err = e.ask(ctx, func() error {
+		found := e.targeted(target)
+		if len(found) == 0 {
+			return fmt.Errorf("no real server %s is configured", target)
+		}
+		for _, u := range found {
+			n, known := e.connections(u.service, u.service.vs.Reals[u.real].Address())
+			if !known {
+				return errors.New("the kernel does not tell how many connections there are")
+			}
+			sum += n
+		}
+		return nil
+	})
+	return sum, err
+}
+
+// targeted returns the real servers that a target names.
+func (e *Engine) targeted(target Target) []user {
+	var found []user
+	for _, s := range e.services {
+		for i := range s.vs.Reals {
+			if target.matches(s.vs.Name, s.vs.Reals[i].Address()) {
+				found = append(found, user{s, i})
+			}
+		}
+	}
+	return found
 }

@@ -7,6 +7,7 @@
 package logging
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -26,23 +27,39 @@ type Options struct {
 	Stderr io.Writer
 }
 
-// New returns a logger and what it writes to. Close the latter last.
+// New opens the sink and returns a logger that writes to it. Close the sink last.
 func New(o Options) (*zap.Logger, Sink, error) {
-	var sink Sink = stderr{o.Stderr}
-	journal := o.File == "" && IsJournal(o.Stderr)
-	if o.File != "" {
-		f, err := OpenFile(o.File)
-		if err != nil {
-			return nil, nil, fmt.Errorf("open log: %w", err)
-		}
-		sink = f
-	}
-	encoder, err := newEncoder(o.Format, journal)
+	sink, err := Open(o)
 	if err != nil {
 		return nil, nil, err
 	}
-	core := zapcore.NewCore(encoder, zapcore.Lock(sink), o.Level)
-	return zap.New(core), sink, nil
+	log, err := NewLogger(o, sink)
+	if err != nil {
+		return nil, nil, errors.Join(err, sink.Close())
+	}
+	return log, sink, nil
+}
+
+// Open opens where log lines go.
+func Open(o Options) (Sink, error) {
+	if o.File == "" {
+		return stderr{o.Stderr}, nil
+	}
+	f, err := OpenFile(o.File)
+	if err != nil {
+		return nil, fmt.Errorf("open log: %w", err)
+	}
+	return f, nil
+}
+
+// NewLogger returns a logger whose lines go to w, which is the sink of the same
+// options or something before it.
+func NewLogger(o Options, w zapcore.WriteSyncer) (*zap.Logger, error) {
+	encoder, err := newEncoder(o.Format, o.File == "" && IsJournal(o.Stderr))
+	if err != nil {
+		return nil, err
+	}
+	return zap.New(zapcore.NewCore(encoder, zapcore.Lock(w), o.Level)), nil
 }
 
 // Sink is where log lines end.

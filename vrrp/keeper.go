@@ -10,12 +10,30 @@ import (
 	"go.uber.org/zap"
 )
 
-// bursts are when the addresses are announced after a takeover. One burst at
-// once is lost when a switch port is just coming up or a bridge still learns,
-// and the client then waits for its own ARP timeout; so the repeats grow.
-var bursts = []time.Duration{
-	0, 10 * time.Millisecond, 50 * time.Millisecond, 200 * time.Millisecond,
-	time.Second, 5 * time.Second,
+// bursts is how often the addresses are announced after a takeover.
+const bursts = 7
+
+// burst is when the i-th announcement is made. One volley at once is lost when
+// a switch port is just coming up or a bridge still learns, and the client then
+// waits for its own ARP timeout; so the repeats are spread, and grow. The last
+// one comes when the lease of a former master that was killed or hangs has run
+// out: until then its kernel may have answered for the address.
+func burst(i int, lease time.Duration) time.Duration {
+	switch i {
+	case 0:
+		return 0
+	case 1:
+		return 10 * time.Millisecond
+	case 2:
+		return 50 * time.Millisecond
+	case 3:
+		return 200 * time.Millisecond
+	case 4:
+		return time.Second
+	case 5:
+		return 5 * time.Second
+	}
+	return max(lease+2*time.Second, 6*time.Second)
 }
 
 const (
@@ -64,7 +82,7 @@ type lease struct {
 	maybe   bool      // not known to be off the interface
 	dueAt   time.Time // next change or renewal
 	wait    time.Duration
-	burst   int       // next of bursts
+	burst   int       // the next announcement
 	began   time.Time // the burst
 	seen    uint64    // w.announce that began it
 	problem string
@@ -183,8 +201,8 @@ func (k *keeper) pick(now time.Time) (*lease, chore, time.Time) {
 // when tells when a chore is to be done for the lease, if at all.
 func (l *lease) when(do chore) (time.Time, bool) {
 	switch {
-	case do == choreAnnounce && l.w.intent == keep && l.held && l.burst < len(bursts):
-		return l.began.Add(bursts[l.burst]), true
+	case do == choreAnnounce && l.w.intent == keep && l.held && l.burst < bursts:
+		return l.began.Add(burst(l.burst, l.w.lease)), true
 	case do == choreAdd && l.w.intent == keep && !l.held:
 		return l.dueAt, true
 	case do == choreDrop && l.w.intent == letGo && l.maybe:
@@ -208,7 +226,7 @@ func (k *keeper) work(l *lease, do chore, now time.Time) {
 	switch do {
 	case choreAnnounce:
 		// A repeat that was missed is not made up for.
-		for l.burst < len(bursts) && !l.began.Add(bursts[l.burst]).After(now) {
+		for l.burst < bursts && !l.began.Add(burst(l.burst, l.w.lease)).After(now) {
 			l.burst++
 		}
 		k.told[l.w.member]++

@@ -354,8 +354,11 @@ func (m *machine) serveAdvert(a heard) {
 }
 
 // yield makes the master backup to a's sender, which may not have its
-// addresses up yet.
+// addresses up yet. After a split the two have been master side by side, and
+// neighbours may have followed this one; the winner can only know, and announce
+// itself to them, if it hears of it: so this one speaks once more.
 func (m *machine) yield(a heard, reason string) {
+	m.do(action{kind: actSend, priority: m.p.priority})
 	m.enterBackup(a, reason)
 	m.do(action{kind: actDrop, after: linger})
 }

@@ -13,7 +13,6 @@ import (
 // expression its value. Ranges of HCL count from the start of the file, our
 // spans from the start of the piece.
 type evaluator struct {
-	ctx   *hcl.EvalContext
 	start int // of the piece in its file
 	diags hcl.Diagnostics
 }

@@ -2,6 +2,7 @@ package conf
 
 import (
 	"net/netip"
+	"slices"
 
 	"github.com/lvs-director/director/ipvsctl"
 )
@@ -27,6 +28,15 @@ func (v *virtualServer) checkPolicy(d *decoder, b *block) {
 	if v.pool.Hysteresis >= v.pool.Quorum && v.pool.Hysteresis > 0 {
 		d.fail(b.where("hysteresis"), "hysteresis %d: want less than the quorum, %d", v.pool.Hysteresis, v.pool.Quorum)
 	}
+	if v.onePacket && v.protocol != ipvsctl.UDP && v.fwmark == 0 {
+		d.fail(b.where("one_packet"), "one_packet is for protocol \"udp\" and for a fwmark: connections of %s last", v.protocol)
+	}
+	if v.persistence.Engine != "" && v.protocol != ipvsctl.UDP && v.fwmark == 0 {
+		d.fail(b.where("protocol"), "persistence engine %q is for protocol \"udp\" and for a fwmark", v.persistence.Engine)
+	}
+	if v.tunnel != nil && v.forward != ipvsctl.TUN && !slices.ContainsFunc(v.reals, func(r realServer) bool { return r.forward == ipvsctl.TUN }) {
+		d.fail(v.tunnel.at, "tunnel is for forward = \"tun\"")
+	}
 	if v.scheduler == "mh" && v.pool.OnFailure == Remove {
 		d.failHint(b.where("on_failure"), "A removed destination would give other clients other servers, too.",
 			"on_failure \"remove\" does not go with scheduler \"mh\": want \"drain\"")
@@ -45,7 +55,10 @@ func (v *virtualServer) makeServices(d *decoder, b *block) {
 	if given != 1 {
 		d.fail(b.at, "virtual_server: want one of address, addresses, fwmark; got %d of them", given)
 	}
-	service := ipvsctl.Service{Scheduler: v.scheduler, Persistence: v.persistence}
+	service := ipvsctl.Service{Scheduler: v.scheduler, Flags: v.schedulerFlags(d), Persistence: v.persistence}
+	if v.onePacket {
+		service.Flags |= ipvsctl.OnePacket
+	}
 	if v.scheduler == "mh" {
 		// A drained destination keeps its slots, whose clients want another one.
 		service.Flags |= ipvsctl.MHFallback
@@ -110,7 +123,13 @@ func (v *virtualServer) makeReals(d *decoder) {
 			continue
 		}
 		seen[addr] = true
-		real := RealServer{Destination: ipvsctl.Destination{Addr: addr, Forward: forward, Weight: r.weight}}
+		if r.lower > r.upper {
+			d.fail(r.lowerAt, "lower_threshold %d: want at most the upper_threshold, %d", r.lower, r.upper)
+		}
+		real := RealServer{Destination: ipvsctl.Destination{
+			Addr: addr, Forward: forward, Weight: r.weight, Upper: r.upper, Lower: r.lower,
+			Tunnel: v.tunnelOf(d, r.tunnel, forward),
+		}}
 		v.useChecks(d, &real, r.at, shared, v.lookUp(d, r.named), r.checks)
 		v.pool.Reals = append(v.pool.Reals, real)
 	}
@@ -119,7 +138,7 @@ func (v *virtualServer) makeReals(d *decoder) {
 		if seen[addr] {
 			d.fail(v.sorryAt, "sorry_server %s is a real server, too", addr)
 		}
-		v.pool.Sorry = &ipvsctl.Destination{Addr: addr, Forward: v.forward, Weight: 1}
+		v.pool.Sorry = &ipvsctl.Destination{Addr: addr, Forward: v.forward, Weight: 1, Tunnel: v.tunnelOf(d, nil, v.forward)}
 	}
 }
 

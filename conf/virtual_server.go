@@ -19,6 +19,9 @@ type virtualServer struct {
 	protocol    ipvsctl.Protocol
 	scheduler   string
 	forward     ipvsctl.Forward
+	flags       []label // of the scheduler
+	onePacket   bool
+	tunnel      *tunnel
 	persistence ipvsctl.Persistence
 	prefixAt    span
 	sorry       netip.AddrPort
@@ -41,6 +44,10 @@ type realServer struct {
 	at      span
 	weight  uint32
 	forward ipvsctl.Forward // 0 is the virtual server's
+	tunnel  *tunnel         // nil is the virtual server's
+	upper   uint32
+	lower   uint32
+	lowerAt span
 	named   []label
 	checks  []placedCheck
 }
@@ -61,6 +68,9 @@ var virtualServerSchema = schema[virtualServer]{
 			"transport protocol of the addresses"),
 		choice("scheduler", same("rr", "wrr", "lc", "wlc", "lblc", "lblcr", "dh", "sh", "sed", "nq", "fo", "ovf", "mh", "twos"), func(v *virtualServer) *string { return &v.scheduler },
 			"how the kernel chooses a real server (ipvsadm(8))"),
+		schedulerFlagsKey(),
+		truth("one_packet", func(v *virtualServer) *bool { return &v.onePacket },
+			"each packet is a connection of its own; for `udp` and `fwmark`"),
 		choice("forward", forwards, func(v *virtualServer) *ipvsctl.Forward { return &v.forward },
 			"how packets reach the real servers: address translation, direct routing, tunnel"),
 		checkNames(func(v *virtualServer) *[]label { return &v.named }, "named checks that every real server must pass"),
@@ -84,6 +94,9 @@ var virtualServerSchema = schema[virtualServer]{
 		nest(&persistenceSchema, true, func(_ *decoder, b *block, v *virtualServer, p ipvsctl.Persistence) {
 			v.persistence, v.prefixAt = p, b.where("prefix")
 		}),
+		choose("tunnel", tunnelVariants, func(d *decoder, b *block, v *virtualServer, t tunnel) {
+			setTunnel(d, b, &v.tunnel, t)
+		}),
 		choose("check", checkVariants, func(_ *decoder, b *block, v *virtualServer, c *check) {
 			v.checks = append(v.checks, placedCheck{c, b.at})
 		}),
@@ -102,6 +115,8 @@ var persistenceSchema = schema[ipvsctl.Persistence]{
 			"after so long without a connection the client is forgotten"),
 		number("prefix", 1, 128, func(p *ipvsctl.Persistence) *uint8 { return &p.Prefix },
 			"clients whose addresses agree in so many bits count as one; at most 32 for IPv4").by("the whole address"),
+		choice("engine", same("sip"), func(p *ipvsctl.Persistence) *string { return &p.Engine },
+			"what a client is known by besides its address: `sip` is the Call-ID of SIP over UDP").by("none"),
 	},
 }
 
@@ -115,9 +130,16 @@ var realServerSchema = schema[realServer]{
 			"its share; 0 gets no new connections"),
 		choice("forward", forwards, func(r *realServer) *ipvsctl.Forward { return &r.forward },
 			"how packets reach it").by("the virtual server's"),
+		number("upper_threshold", 0, 1<<32-1, func(r *realServer) *uint32 { return &r.upper },
+			"it gets no new connections once it has so many; 0 is no limit"),
+		number("lower_threshold", 0, 1<<32-1, func(r *realServer) *uint32 { return &r.lower },
+			"it gets them again when it has fewer than so many; 0 is three quarters of `upper_threshold`"),
 		checkNames(func(r *realServer) *[]label { return &r.named }, "named checks that it must pass too"),
 	},
 	blocks: []inner[realServer]{
+		choose("tunnel", tunnelVariants, func(d *decoder, b *block, r *realServer, t tunnel) {
+			setTunnel(d, b, &r.tunnel, t)
+		}),
 		choose("check", checkVariants, func(_ *decoder, b *block, r *realServer, c *check) {
 			r.checks = append(r.checks, placedCheck{c, b.at})
 		}),
@@ -132,7 +154,7 @@ func addRealServer(d *decoder, b *block, v *virtualServer, r realServer) {
 		d.fail(l.at, "real_server %q: %s", l.text, wrong)
 		return
 	}
-	r.addr, r.at = addr, l.at
+	r.addr, r.at, r.lowerAt = addr, l.at, b.where("lower_threshold")
 	v.reals = append(v.reals, r)
 }
 

@@ -116,7 +116,27 @@ var syncSchema = schema[ipvsctl.Daemon]{
 			"network interface that carries the connections").must(),
 		number("id", 1, 255, func(s *ipvsctl.Daemon) *uint8 { return &s.SyncID },
 			"only directors with the same id listen to each other").by("`virtual_router_id`"),
+		key[ipvsctl.Daemon]{
+			name: "group", kind: "IP", limits: "multicast", doc: "multicast group that the connections are sent to",
+			set:  setSyncGroup,
+			show: func(*ipvsctl.Daemon) string { return "224.0.0.81" },
+		},
+		number("port", 1, 65535, func(s *ipvsctl.Daemon) *uint16 { return &s.Port },
+			"UDP port that they are sent to").by("8848"),
+		number("ttl", 1, 255, func(s *ipvsctl.Daemon) *uint8 { return &s.TTL },
+			"time to live of the packets: how many routers they pass, plus 1").by("1"),
+		number("max_length", 576, 65535, func(s *ipvsctl.Daemon) *uint16 { return &s.MaxLen },
+			"bytes of a packet; the kernel keeps it within the MTU of the interface").by("by the MTU"),
 	},
+}
+
+func setSyncGroup(d *decoder, v value, s *ipvsctl.Daemon) {
+	addr, err := netip.ParseAddr(v.text)
+	if v.kind != textValue || err != nil || !addr.IsMulticast() || addr.Zone() != "" {
+		d.want("group", v, "a multicast address in quotes")
+		return
+	}
+	s.Group = addr
 }
 
 // hook is a block hook as decoded.

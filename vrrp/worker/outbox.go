@@ -1,0 +1,92 @@
+package worker
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/lvs-director/director/vrrp"
+)
+
+// maxTransitions bounds the transitions kept for a reader that does not come.
+const maxTransitions = 4096
+
+// maxProblems bounds the problems told at once. They are read by people.
+const maxProblems = 100
+
+// outbox gathers reports until a reader takes them: of transitions all, in
+// their order, up to maxTransitions; of everything else only the latest.
+type outbox struct {
+	transitions []vrrp.Transition
+	next        uint64 // number of the transition that comes next; the first is 1
+	lost        uint64 // transitions dropped since the last report that said so
+	status      []vrrp.Status
+	problems    []string // since the last report that was taken, or of the last one
+	connected   bool
+	changed     bool // there is something that no report has told yet
+}
+
+// add takes in a report.
+func (o *outbox) add(r vrrp.Report) {
+	o.next = max(o.next, 1)
+	o.transitions = append(o.transitions, r.Transitions...)
+	o.next += uint64(len(r.Transitions))
+	if over := len(o.transitions) - maxTransitions; over > 0 {
+		// Copied, so that what was cut off is not held by the slice behind it.
+		o.transitions = append([]vrrp.Transition(nil), o.transitions[over:]...)
+		o.lost += uint64(over)
+	}
+	if r.Status != nil {
+		o.status = r.Status
+	}
+	if !o.changed {
+		o.problems = nil
+	}
+	// A problem that is over before anybody was told of it is told once.
+	for _, p := range r.Problems {
+		if !slices.Contains(o.problems, p) && len(o.problems) < maxProblems {
+			o.problems = append(o.problems[:len(o.problems):len(o.problems)], p)
+		}
+	}
+	o.connected = r.Connected
+	o.changed = true
+}
+
+// after returns what a reader is to be told that has heard of all transitions
+// before number from. The outbox shares its slices with the report: neither
+// side changes elements.
+func (o *outbox) after(from uint64) report {
+	o.next = max(o.next, 1)
+	first := o.next - uint64(len(o.transitions))
+	from = min(max(from, first), o.next)
+	r := report{Report: vrrp.Report{
+		Transitions: o.transitions[from-first : len(o.transitions) : len(o.transitions)],
+		Status:      o.status,
+		Problems:    o.problems,
+		Connected:   o.connected,
+	}}
+	if len(r.Transitions) > 0 {
+		r.First = from
+	} else {
+		r.Transitions = nil
+	}
+	if o.lost > 0 {
+		r.Problems = append([]string{fmt.Sprintf("%d transitions were dropped, since nobody read them", o.lost)}, r.Problems...)
+	}
+	return r
+}
+
+// told notes that a report made by after has been taken.
+func (o *outbox) told() {
+	o.lost = 0
+	o.changed = false
+}
+
+// forget drops the transitions up to number last: they have arrived.
+func (o *outbox) forget(last uint64) {
+	o.next = max(o.next, 1)
+	first := o.next - uint64(len(o.transitions))
+	if last < first {
+		return
+	}
+	o.transitions = o.transitions[min(last-first+1, uint64(len(o.transitions))):]
+}

@@ -1,0 +1,130 @@
+package worker
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"runtime/debug"
+	"strconv"
+
+	"go.uber.org/zap"
+	"golang.org/x/sys/unix"
+)
+
+const (
+	// priority among real-time processes: low, since an advertisement may well
+	// wait for the kernel's own threads (50), but not for ordinary programs.
+	priority = 10
+	// oomScore keeps the kernel from choosing this process when memory runs
+	// out: to kill it frees next to nothing and moves the virtual addresses.
+	oomScore = "-1000"
+)
+
+// setting is something that makes a process punctual and can be refused.
+type setting struct {
+	name    string
+	without string // what it means if it is refused
+	needs   string
+	set     func() error
+}
+
+var settings = [...]setting{
+	{"SCHED_RR", "advertisements may be late on a busy machine", "CAP_SYS_NICE", scheduleAll},
+	{"locked memory", "advertisements may be late when memory is short", "CAP_IPC_LOCK, or no limit on locked memory", lockMemory},
+	{"OOM score", "the kernel may kill VRRP when memory runs out", "CAP_SYS_RESOURCE", protectFromOOM},
+}
+
+// becomePunctual makes the process as punctual as it is allowed to be.
+func becomePunctual(log *zap.Logger) {
+	for _, s := range settings {
+		switch err := s.set(); {
+		case err == nil:
+			log.Debug("real-time setting taken", zap.String("setting", s.name))
+		case errors.Is(err, unix.EPERM) || errors.Is(err, unix.EACCES):
+			log.Warn("real-time setting refused", zap.String("setting", s.name),
+				zap.String("missing", s.needs), zap.String("reason", s.without), zap.Error(err))
+		default:
+			log.Warn("real-time setting failed", zap.String("setting", s.name),
+				zap.String("reason", s.without), zap.Error(err))
+		}
+	}
+}
+
+// scheduleAll gives every thread SCHED_RR. A thread that is created later
+// inherits it from the one that creates it; one that is created meanwhile by a
+// thread that has not got it yet is found in the next round.
+func scheduleAll() error {
+	for range 10 {
+		tasks, err := os.ReadDir("/proc/self/task")
+		if err != nil {
+			return fmt.Errorf("list threads: %w", err)
+		}
+		changed := false
+		for _, t := range tasks {
+			tid, err := strconv.Atoi(t.Name())
+			if err != nil {
+				return fmt.Errorf("list threads: %w", err)
+			}
+			if has, err := unix.SchedGetAttr(tid, 0); err == nil && has.Policy == unix.SCHED_RR {
+				continue
+			}
+			// Threads come and go: ESRCH is no failure.
+			if err := unix.SchedSetAttr(tid, &unix.SchedAttr{
+				Size: unix.SizeofSchedAttr, Policy: unix.SCHED_RR, Priority: priority,
+			}, 0); err != nil && !errors.Is(err, unix.ESRCH) {
+				return fmt.Errorf("schedule thread %d: %w", tid, err)
+			}
+			changed = true
+		}
+		if !changed {
+			return nil
+		}
+	}
+	return errors.New("new threads appear faster than they can be scheduled")
+}
+
+// lockMemory keeps what is in memory there, and what will be once it was
+// touched: without MCL_ONFAULT all of the address space that the Go runtime
+// has reserved would be filled.
+//
+// It must not succeed within a finite limit: later growth would then fail and
+// with it the process.
+func lockMemory() error {
+	unlimited := unix.Rlimit{Cur: unix.RLIM_INFINITY, Max: unix.RLIM_INFINITY}
+	if err := unix.Setrlimit(unix.RLIMIT_MEMLOCK, &unlimited); err != nil {
+		var now unix.Rlimit
+		if gerr := unix.Getrlimit(unix.RLIMIT_MEMLOCK, &now); gerr != nil {
+			return fmt.Errorf("read limit on locked memory: %w", gerr)
+		}
+		if !capable(unix.CAP_IPC_LOCK) && now.Cur != unix.RLIM_INFINITY {
+			return fmt.Errorf("raise limit on locked memory of %d kB: %w", now.Cur>>10, err)
+		}
+	}
+	if err := unix.Mlockall(unix.MCL_CURRENT | unix.MCL_FUTURE | unix.MCL_ONFAULT); err != nil {
+		return fmt.Errorf("lock memory: %w", err)
+	}
+	return nil
+}
+
+// capable reports whether the process has a capability.
+func capable(c int) bool {
+	head := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	var data [2]unix.CapUserData
+	if err := unix.Capget(&head, &data[0]); err != nil {
+		return false
+	}
+	return data[c/32].Effective&(1<<(c%32)) != 0
+}
+
+func protectFromOOM() error {
+	return os.WriteFile("/proc/self/oom_score_adj", []byte(oomScore), 0)
+}
+
+// limitGarbage makes collections rare and keeps the heap small all the same:
+// see docs/performance.md for what other settings cost.
+func limitGarbage() {
+	debug.SetGCPercent(-1)
+	debug.SetMemoryLimit(memoryLimit)
+}
+
+const memoryLimit = 32 << 20

@@ -181,3 +181,15 @@ func (n *Namespace) DefaultRoute(gateway netip.Addr) error {
 	}
 	return nil
 }
+
+// SetUp sets an interface up.
+func (n *Namespace) SetUp(link string) error {
+	l, err := n.links.LinkByName(link)
+	if err == nil {
+		err = n.links.LinkSetUp(l)
+	}
+	if err != nil {
+		return fmt.Errorf("set %s of %s up: %w", link, n.Name, err)
+	}
+	return nil
+}

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"time"
 
 	"github.com/vishvananda/netlink"
 )
@@ -252,16 +253,24 @@ func (n *Network) Close() error {
 		errs = append(errs, p.Kill())
 	}
 	for _, ns := range n.boxes {
-		if err := os.Remove(n.cgroup(ns)); err != nil && !errors.Is(err, os.ErrNotExist) {
-			errs = append(errs, fmt.Errorf("remove control group: %w", err))
-		}
-		errs = append(errs, ns.close())
+		errs = append(errs, removeGroup(n.cgroup(ns)), ns.close())
 	}
-	errs = append(errs, os.Remove(n.cgroups))
+	errs = append(errs, removeGroup(n.cgroups))
 	for _, folder := range n.folders {
 		errs = append(errs, os.RemoveAll(folder))
 	}
 	return errors.Join(errs...)
+}
+
+// removeGroup removes an empty control group. The kernel says that it is busy
+// until it is done with the processes that were killed.
+func removeGroup(path string) error {
+	return Await(5*time.Second, func() error {
+		if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return fmt.Errorf("remove control group: %w", err)
+		}
+		return nil
+	})
 }
 
 // cgroup returns the folder of a box's control group.

@@ -65,6 +65,7 @@ func guestMain() error {
 	if job.Terminal {
 		runner.terminal = &terminal{input: port, rows: job.Rows, columns: job.Columns}
 	}
+	go runner.orphans.bury()
 	for i, step := range job.Steps {
 		if err := runner.run(i, step); err != nil {
 			return err

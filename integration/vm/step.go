@@ -24,6 +24,7 @@ type runner struct {
 	out      string   // for OutVariable
 	prefix   []string // put before each step's program
 	terminal *terminal
+	orphans  orphans
 
 	mu sync.Mutex // of report: both streams and the end are written by different goroutines
 }
@@ -105,7 +106,7 @@ func (r *runner) execute(index int, step Step) Exit {
 			copyTo(stream, reader)
 		}
 	}
-	err := cmd.Start()
+	err := r.orphans.start(cmd)
 	for _, c := range child {
 		c.Close()
 	}

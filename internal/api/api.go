@@ -12,6 +12,8 @@
 //	GET  /v1/events      engine.Event by line; parameters as in Query
 //	POST /v1/reload      read the configuration again; 422 when it is refused
 //	POST /v1/failover    {"groups": ["front"]}, none is all
+//	PUT  /v1/override    an Override; answers {"changed": 1}
+//	GET  /v1/connections ?virtual_server=web&real_server=10.0.0.11:80; answers {"connections": 3}
 //	GET  /v1/log-level   {"level": "info"}
 //	PUT  /v1/log-level   {"level": "debug"}
 //	GET  /healthz        200 while the server answers
@@ -34,6 +36,12 @@ type Engine interface {
 	Failover(ctx context.Context, groups []string) error
 }
 
+// Overrides is what an operator changes at run time. *engine.Engine is one.
+type Overrides interface {
+	SetOverride(ctx context.Context, target engine.Target, o engine.Override) (changed int, err error)
+	Connections(ctx context.Context, target engine.Target) (int, error)
+}
+
 // Journal is where the server reads events. *engine.Journal is one.
 type Journal interface {
 	// Recent returns the newest n events, oldest first.
@@ -50,6 +58,25 @@ const KindGap engine.Kind = "gap"
 // failoverRequest is the body of POST /v1/failover.
 type failoverRequest struct {
 	Groups []string `json:"groups"`
+}
+
+// Override is the body of PUT /v1/override: what is wanted of which real servers.
+type Override struct {
+	VirtualServer string `json:"virtual_server,omitempty"` // none is every one
+	RealServer    string `json:"real_server"`              // as engine.ParseTarget reads it
+	Mode          string `json:"mode"`                     // drain, disable, weight; none takes it back
+	Weight        uint32 `json:"weight,omitempty"`
+	Reason        string `json:"reason,omitempty"`
+}
+
+// changed answers PUT /v1/override.
+type changed struct {
+	Changed int `json:"changed"`
+}
+
+// connections answers GET /v1/connections.
+type connections struct {
+	Connections int `json:"connections"`
 }
 
 // logLevel is the body of /v1/log-level, both ways.

@@ -53,6 +53,12 @@ func (f *fakeEngine) command(ctx context.Context, name string, args ...string) e
 	return f.err
 }
 
+func (f *fakeEngine) SetOverride(ctx context.Context, target engine.Target, o engine.Override) (int, error) {
+	return 2, f.command(ctx, "override", target.String(), o.String(), o.Reason)
+}
+
+func (f *fakeEngine) Connections(context.Context, engine.Target) (int, error) { return 7, f.err }
+
 // fakeJournal has past events, and yields what is sent to live.
 type fakeJournal struct {
 	past []engine.Event
@@ -110,7 +116,7 @@ func startDaemon(t *testing.T) *daemon {
 	}
 	server := New(Options{
 		Log: zaptest.NewLogger(t), Level: d.level,
-		Engine: d.engine, Journal: d.journal,
+		Engine: d.engine, Change: d.engine, Journal: d.journal,
 		Control: control, Listen: listen,
 	})
 	ctx, cancel := context.WithCancel(context.Background())

@@ -11,6 +11,7 @@ import (
 	"iter"
 	"net"
 	"net/http"
+	"net/url"
 	"strings"
 	"syscall"
 	"time"
@@ -59,6 +60,22 @@ func (c *Client) Reload(ctx context.Context) error {
 // Failover makes the daemon hand over the groups it is master of; none named is all.
 func (c *Client) Failover(ctx context.Context, groups []string) error {
 	return c.exchange(ctx, http.MethodPost, "/v1/failover", failoverRequest{Groups: groups}, nil)
+}
+
+// SetOverride says what an operator wants of some real servers, and returns for
+// how many that is something new.
+func (c *Client) SetOverride(ctx context.Context, o Override) (int, error) {
+	var body changed
+	err := c.exchange(ctx, http.MethodPut, "/v1/override", o, &body)
+	return body.Changed, err
+}
+
+// Connections returns how many connections the named real servers have.
+func (c *Client) Connections(ctx context.Context, virtualServer, realServer string) (int, error) {
+	v := url.Values{"virtual_server": {virtualServer}, "real_server": {realServer}}
+	var body connections
+	err := c.exchange(ctx, http.MethodGet, "/v1/connections?"+v.Encode(), nil, &body)
+	return body.Connections, err
 }
 
 // LogLevel returns the level of the daemon's log.

@@ -21,6 +21,7 @@ type Options struct {
 	Log     *zap.Logger
 	Level   zap.AtomicLevel // the one that Log obeys
 	Engine  Engine
+	Change  Overrides
 	Journal Journal
 	Control *Socket      // full control; closed by who made it
 	Listen  net.Listener // reading only; nil is none
@@ -31,6 +32,7 @@ type Server struct {
 	log     *zap.Logger
 	level   zap.AtomicLevel
 	engine  Engine
+	change  Overrides
 	journal Journal
 	control *Socket
 	listen  net.Listener
@@ -43,6 +45,7 @@ func New(o Options) *Server {
 		log:     o.Log,
 		level:   o.Level,
 		engine:  o.Engine,
+		change:  o.Change,
 		journal: o.Journal,
 		control: o.Control,
 		listen:  o.Listen,
@@ -104,6 +107,7 @@ func (s *Server) viewHandler() *http.ServeMux {
 			refuse(w, http.StatusServiceUnavailable, errors.New("too many event streams are open"))
 		}
 	})
+	mux.HandleFunc("GET /v1/connections", s.getConnections)
 	mux.HandleFunc("GET /v1/log-level", s.getLogLevel)
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
 		fmt.Fprintln(w, "ok")
@@ -118,6 +122,7 @@ func (s *Server) controlHandler() *http.ServeMux {
 	mux := s.viewHandler()
 	mux.HandleFunc("POST /v1/reload", s.postReload)
 	mux.HandleFunc("POST /v1/failover", s.postFailover)
+	mux.HandleFunc("PUT /v1/override", s.putOverride)
 	mux.HandleFunc("PUT /v1/log-level", s.putLogLevel)
 	return mux
 }
@@ -143,54 +148,6 @@ func notReady(status *engine.Status) string {
 		return "kernel not in sync: " + k.LastError
 	}
 	return "kernel not in sync yet"
-}
-
-func (s *Server) postReload(w http.ResponseWriter, r *http.Request) {
-	ctx := s.command(r, "reload")
-	extendDeadline(w, commandTimeout)
-	settle(w, s.engine.Reload(ctx))
-}
-
-func (s *Server) postFailover(w http.ResponseWriter, r *http.Request) {
-	var body failoverRequest
-	if !decode(w, r, &body) {
-		return
-	}
-	ctx := s.command(r, "failover", zap.Strings("groups", body.Groups))
-	extendDeadline(w, commandTimeout)
-	settle(w, s.engine.Failover(ctx, body.Groups))
-}
-
-func (s *Server) getLogLevel(w http.ResponseWriter, _ *http.Request) {
-	answer(w, logLevel{Level: s.level.Level().String()})
-}
-
-func (s *Server) putLogLevel(w http.ResponseWriter, r *http.Request) {
-	var body logLevel
-	if !decode(w, r, &body) {
-		return
-	}
-	switch body.Level {
-	case "debug", "info", "warn", "error":
-	default:
-		refuse(w, http.StatusUnprocessableEntity,
-			fmt.Errorf("log level %q is none of debug, info, warn, error", body.Level))
-		return
-	}
-	s.command(r, "log-level", zap.String("level", body.Level))
-	settle(w, s.level.UnmarshalText([]byte(body.Level)))
-}
-
-// commandTimeout is how long a command may take: a reload of 10,000 real
-// servers on a slow machine takes seconds.
-const commandTimeout = 2 * time.Minute
-
-// command notes who asks for what, and returns the context in which the engine
-// is told: it carries the operator's name for the event.
-func (s *Server) command(r *http.Request, name string, fields ...zap.Field) context.Context {
-	who := peerOf(r.Context())
-	s.log.Info("operator command", append([]zap.Field{zap.String("command", name), zap.String("operator", who)}, fields...)...)
-	return engine.WithOperator(r.Context(), who)
 }
 
 // settle answers a command with its outcome.

@@ -56,6 +56,46 @@ func TestCommandsReachTheEngineWithTheirOperator(t *testing.T) {
 	}
 }
 
+func TestOverrides(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		body Override
+		want string // empty: refused
+	}{
+		{Override{VirtualServer: "web", RealServer: "10.0.0.11:80", Mode: "drain", Reason: "kernel update"}, "override web 10.0.0.11:80 drain kernel update"},
+		{Override{RealServer: "10.0.0.11", Mode: "disable"}, "override 10.0.0.11 disable "},
+		{Override{VirtualServer: "web", RealServer: "all", Mode: "weight", Weight: 5}, "override web all weight 5 "},
+		{Override{RealServer: "10.0.0.11", Mode: "none", Reason: "done"}, "override 10.0.0.11  "},
+		{Override{RealServer: "all", Mode: "drain"}, ""},
+		{Override{RealServer: "10.0.0.11", Mode: "explode"}, ""},
+		{Override{RealServer: "10.0.0.11"}, ""},
+	}
+	for _, test := range tests {
+		d := startDaemon(t)
+		n, err := d.client.SetOverride(t.Context(), test.body)
+		if test.want == "" {
+			if err == nil || len(d.engine.commands) != 0 {
+				t.Errorf("%+v: taken as %q", test.body, d.engine.commands)
+			}
+			continue
+		}
+		if err != nil || n != 2 || len(d.engine.commands) != 1 || !strings.HasPrefix(d.engine.commands[0], test.want+" by ") {
+			t.Errorf("%+v: %d, %v, %q; want %q", test.body, n, err, d.engine.commands, test.want)
+		}
+	}
+}
+
+func TestConnections(t *testing.T) {
+	t.Parallel()
+	d := startDaemon(t)
+	if n, err := d.client.Connections(t.Context(), "web", "10.0.0.11:80"); n != 7 || err != nil {
+		t.Errorf("%d connections, %v", n, err)
+	}
+	if _, err := d.client.Connections(t.Context(), "", "all"); err == nil {
+		t.Error("connections of nobody were counted")
+	}
+}
+
 func TestRefusalKeepsTheEnginesWords(t *testing.T) {
 	t.Parallel()
 	d := startDaemon(t)
@@ -84,6 +124,7 @@ func TestTCPOnlyReads(t *testing.T) {
 		{"POST", "/v1/reload", 404},
 		{"POST", "/v1/failover", 404},
 		{"PUT", "/v1/log-level", 405},
+		{"PUT", "/v1/override", 404},
 		{"POST", "/v1/status", 405},
 		{"GET", "/", 404},
 	}

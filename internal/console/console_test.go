@@ -142,7 +142,7 @@ func TestEventGolden(t *testing.T) {
 		{Kind: engine.KindQuorum, VirtualServer: "web", From: "up", To: "down", Reason: "below quorum: weight 1 of 2 up"},
 		{Kind: engine.KindRole, Group: "front", From: "BACKUP", To: "MASTER", Reason: "no master heard"},
 		{Kind: engine.KindApply, Error: "add service tcp 192.0.2.10:80: operation not permitted"},
-		{Kind: engine.KindOperator, Reason: "failover", Status: "root (uid 0, pid 4711)"},
+		{Kind: engine.KindOperator, Group: "front", To: "failover", Operator: "root (uid 0, pid 4711)"},
 		{Kind: engine.KindCheck, Reason: "evil \x1b]0;title\x07 script\r\noutput", To: "down"},
 		{Kind: "gap", Reason: "12 events lost: this reader is too slow"},
 	}

@@ -30,6 +30,9 @@ func (s Style) Event(e engine.Event, zone *time.Location) string {
 	if seen = joined(" ", clean(e.Status), seen); seen != "" {
 		text = joined(" ", text, "["+seen+"]")
 	}
+	if e.Operator != "" {
+		text = joined(" ", text, "(by "+clean(e.Operator)+")")
+	}
 	kind := fmt.Sprintf("%-8s", clean(string(e.Kind)))
 	if e.Kind == "gap" {
 		kind = s.paint(red, kind)

@@ -69,6 +69,7 @@ type Engine struct {
 	roles    roles
 	reloads  reloads
 	hooks    hookQueue
+	answers  []answer
 	started  time.Time
 	stale    bool // the published status is out of date
 }
@@ -184,7 +185,7 @@ func (e *Engine) loop(ctx context.Context) {
 		case r := <-e.roles.reports:
 			e.takeReport(r)
 		case c := <-e.calls:
-			c.reply <- c.do()
+			e.owe(c.reply, c.do())
 		case l := <-e.loaded:
 			e.takeLoaded(l)
 		case done := <-e.hooks.done:
@@ -220,6 +221,24 @@ func (e *Engine) settle() {
 	e.order()
 	e.reconcile()
 	e.publish()
+	e.pay()
+}
+
+// answer is what somebody who waits is to be told.
+type answer struct {
+	to  chan<- error
+	err error
+}
+
+// owe notes an answer, and pay gives all of them: when what was asked for has
+// reached the kernel, or has been tried.
+func (e *Engine) owe(to chan<- error, err error) { e.answers = append(e.answers, answer{to, err}) }
+
+func (e *Engine) pay() {
+	for _, a := range e.answers {
+		a.to <- a.err
+	}
+	e.answers = nil
 }
 
 // event records something that happened: in the journal and in the log.

@@ -75,7 +75,7 @@ func (e *Engine) takeLoaded(l loaded) {
 		e.event(Event{Kind: KindReload, To: "taken", Reason: plural(len(l.config.VirtualServers), "virtual server")})
 	}
 	for _, reply := range r.waiting {
-		reply <- l.err
+		e.owe(reply, l.err)
 	}
 	r.waiting = nil
 	if r.again {

@@ -1,0 +1,186 @@
+package main
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// result is what a command line left behind.
+type result struct {
+	code           int
+	stdout, stderr string
+}
+
+// director runs one command line.
+func director(t *testing.T, args ...string) result {
+	t.Helper()
+	return directorWithInput(t, "", args...)
+}
+
+func directorWithInput(t *testing.T, input string, args ...string) result {
+	t.Helper()
+	var stdout, stderr bytes.Buffer
+	code := run(args, strings.NewReader(input), &stdout, &stderr)
+	return result{code, stdout.String(), stderr.String()}
+}
+
+func writeFile(t *testing.T, path, text string) {
+	t.Helper()
+	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func readFile(t *testing.T, path string) string {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+func TestWrongCommandLines(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		args []string
+		want string // on standard error
+	}{
+		{[]string{"frobnicate"}, "unknown command"},
+		{[]string{"status", "--bogus"}, "unknown flag: --bogus"},
+		{[]string{"reload", "extra"}, "unknown command \"extra\""},
+		{[]string{"log-level", "loud"}, "invalid argument"},
+		{[]string{"log-level", "info", "debug"}, "accepts at most 1 arg"},
+		{[]string{"status", "--json", "--watch"}, "if any flags in the group"},
+		{[]string{"status", "--socket", "a", "--config", "b"}, "if any flags in the group"},
+		{[]string{"tail", "--kind", "gossip"}, "--kind: \"gossip\" is none of start, check"},
+		{[]string{"tail", "--since", "yesterday"}, "neither a duration nor a time"},
+		{[]string{"tail", "--lines", "many"}, "invalid argument"},
+	}
+	for _, test := range tests {
+		t.Run(strings.Join(test.args, " "), func(t *testing.T) {
+			t.Parallel()
+			got := director(t, test.args...)
+			if got.code != exitUsage || got.stdout != "" || !strings.Contains(got.stderr, test.want) {
+				t.Errorf("%+v, want code 2 and %q", got, test.want)
+			}
+		})
+	}
+}
+
+func TestHelpAndVersion(t *testing.T) {
+	t.Parallel()
+	for _, args := range [][]string{{}, {"help"}, {"--help"}} {
+		got := director(t, args...)
+		for _, want := range []string{"run ", "validate", "fmt", "plan", "status", "tail", "reload", "failover", "log-level", "version"} {
+			if got.code != exitOK || !strings.Contains(got.stdout, "\n  "+want) {
+				t.Errorf("director %v: code %d without %q:\n%s", args, got.code, want, got.stdout)
+			}
+		}
+		if strings.Contains(got.stdout, "vrrp-worker") {
+			t.Errorf("director %v shows the hidden command", args)
+		}
+	}
+	if got := director(t, "version"); got.code != exitOK || !strings.HasPrefix(got.stdout, "director "+version+" (go") {
+		t.Errorf("version: %+v", got)
+	}
+}
+
+// Every command and every flag says what it is for.
+func TestEverythingIsDescribed(t *testing.T) {
+	t.Parallel()
+	root := newRootCommand()
+	for _, command := range root.Commands() {
+		if command.Short == "" || (command.GroupID == "" && command.Name() != "help" && command.Name() != "completion") {
+			t.Errorf("%s has no short description or no group", command.CommandPath())
+		}
+		if usage := command.LocalFlags().FlagUsages(); strings.Contains(usage, "   \n") {
+			t.Errorf("%s has a flag without description:\n%s", command.CommandPath(), usage)
+		}
+	}
+}
+
+func TestNoDaemon(t *testing.T) {
+	t.Parallel()
+	socket := filepath.Join(t.TempDir(), "none.sock")
+	for _, args := range [][]string{{"status"}, {"tail"}, {"reload"}, {"failover"}, {"log-level"}} {
+		got := director(t, append(args, "--socket", socket)...)
+		if got.code != exitFailure || !strings.Contains(got.stderr, "no director is running at "+socket) {
+			t.Errorf("director %v: %+v", args, got)
+		}
+	}
+}
+
+const validConfig = `virtual_server "web" {
+  address   = "192.0.2.10:80"
+  protocol  = "tcp"
+  scheduler = "wlc"
+  forward   = "nat"
+  real_server "10.0.0.11:80" {}
+  real_server "10.0.0.12:80" {}
+}
+`
+
+func TestValidate(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "d.hcl")
+	writeFile(t, path, validConfig)
+	want := path + " is valid: 0 VRRP groups, 1 virtual server, 2 real servers\n"
+	if got := director(t, "validate", "--config", path); got != (result{exitOK, want, ""}) {
+		t.Errorf("valid: %+v", got)
+	}
+	writeFile(t, path, strings.ReplaceAll(validConfig, "wlc", "chess"))
+	got := director(t, "validate", "-c", path)
+	for _, want := range []string{"d.hcl line 4", `scheduler = "chess"`, "director: " + path + " has 1 problem\n"} {
+		if got.code != exitFailure || !strings.Contains(got.stderr, want) {
+			t.Errorf("invalid: %+v, want %q", got, want)
+		}
+	}
+	if got := director(t, "validate", "-c", path+".none"); got.code != exitFailure || !strings.Contains(got.stderr, "no such file") {
+		t.Errorf("missing: %+v", got)
+	}
+}
+
+func TestFormat(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	crooked := strings.ReplaceAll(validConfig, "  ", " ")
+	paths := []string{filepath.Join(dir, "a.hcl"), filepath.Join(dir, "b.hcl")}
+	writeFile(t, paths[0], crooked)
+	writeFile(t, paths[1], validConfig)
+	link := filepath.Join(t.TempDir(), "link.hcl")
+	if err := os.Symlink(paths[0], link); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(paths[0], 0o604); err != nil {
+		t.Fatal(err)
+	}
+
+	if got := director(t, "fmt", "--check", dir); got != (result{exitFinding, paths[0] + "\n", ""}) || readFile(t, paths[0]) != crooked {
+		t.Errorf("check: %+v", got)
+	}
+	if got := director(t, "fmt", link); got != (result{exitOK, link + "\n", ""}) || readFile(t, paths[0]) != validConfig {
+		t.Errorf("fmt: %+v, file %q", got, readFile(t, paths[0]))
+	}
+	if info, err := os.Lstat(link); err != nil || info.Mode()&os.ModeSymlink == 0 {
+		t.Errorf("the link is no link any more: %v, %v", info, err)
+	}
+	if info, err := os.Stat(paths[0]); err != nil || info.Mode().Perm() != 0o604 {
+		t.Errorf("mode changed: %v, %v", info, err)
+	}
+	if got := director(t, "fmt", "--check", dir); got != (result{exitOK, "", ""}) {
+		t.Errorf("check again: %+v", got)
+	}
+	if got := directorWithInput(t, crooked, "fmt", "-"); got != (result{exitOK, validConfig, ""}) {
+		t.Errorf("standard input: %+v", got)
+	}
+
+	writeFile(t, paths[1], "virtual_server {{")
+	got := director(t, "fmt", dir)
+	if got.code != exitFailure || !strings.Contains(got.stderr, "b.hcl line 1") || readFile(t, paths[1]) != "virtual_server {{" {
+		t.Errorf("broken file: %+v", got)
+	}
+}

@@ -80,7 +80,7 @@ func (w where) place() string {
 	return "First at " + place(*w.piece.source.diagnostic(w.piece.start, problem{at: w.at}).Subject) + "."
 }
 
-// once reports the second thing of a kind and a name.
+// once reports the second thing of a kind and a name, which may have none.
 func (a *assembly) once(p *piece, kind string, name label) {
 	id := kind + " " + name.text
 	if first, twice := a.seen[id]; twice {
@@ -92,6 +92,13 @@ func (a *assembly) once(p *piece, kind string, name label) {
 		return
 	}
 	a.seen[id] = where{piece: p, at: name.at}
+}
+
+// named reports the second thing of a kind and a name.
+func (a *assembly) named(p *piece, kind string, name label) {
+	if name.text != "" { // which has been reported
+		a.once(p, kind, name)
+	}
 }
 
 // add takes up what p says.
@@ -115,12 +122,12 @@ func (a *assembly) add(p *piece) {
 		a.config.IPVS = *v
 	case *check:
 		if v != nil {
-			a.once(p, "check", v.at)
+			a.named(p, "check", v.at)
 		}
 	case *group:
 		a.addGroup(p, v)
 	case *syncGroup:
-		a.once(p, "vrrp_sync_group", v.name)
+		a.named(p, "vrrp_sync_group", v.name)
 		a.config.VRRP.SyncGroups = append(a.config.VRRP.SyncGroups, v.SyncGroup)
 	case *virtualServer:
 		a.addVirtualServer(p, v)
@@ -129,7 +136,7 @@ func (a *assembly) add(p *piece) {
 
 // addGroup takes up a VRRP group.
 func (a *assembly) addGroup(p *piece, g *group) {
-	a.once(p, "vrrp", g.name)
+	a.named(p, "vrrp", g.name)
 	a.groups[g.Name] = g
 	a.names.groups = append(a.names.groups, g.Name)
 	a.config.VRRP.Groups = append(a.config.VRRP.Groups, g.Group)
@@ -156,7 +163,7 @@ func (a *assembly) addGroup(p *piece, g *group) {
 
 // addVirtualServer takes up a virtual server.
 func (a *assembly) addVirtualServer(p *piece, v *virtualServer) {
-	a.once(p, "virtual_server", v.name)
+	a.named(p, "virtual_server", v.name)
 	a.names.servers = append(a.names.servers, v.name.text)
 	a.config.VirtualServers = append(a.config.VirtualServers, &v.pool)
 	for i := range v.pool.Services {

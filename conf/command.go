@@ -51,6 +51,10 @@ func (d *decoder) program(v value) string {
 	}
 	d.usesDisk = true
 	paths := d.scripts().paths
+	if len(paths) == 0 {
+		d.fail(v.at, "command %q: want an absolute path, scripts has no paths to look in", v.text)
+		return ""
+	}
 	for _, dir := range paths {
 		name := filepath.Join(dir, v.text)
 		if info, err := os.Stat(name); err == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0 {

@@ -8,8 +8,8 @@ import "bytes"
 // It only counts brackets outside of strings and comments. That is no parser,
 // and does not have to be one: pieces that parse one by one and that have
 // nothing but blanks and comments between them are, put together, the same
-// configuration. Where the scan is misled (a heredoc, a brace in a nested
-// template), a piece does not parse, and its file is parsed as a whole.
+// configuration. Where the scan is misled (by a brace in a nested template), a
+// piece is not one item, and its file is parsed as a whole.
 func cut(src []byte) []span {
 	var pieces []span
 	for at := skipBlank(src, 0); at < len(src); {

@@ -53,6 +53,7 @@ type piece struct {
 	literal *body            // as read by readLiteral
 	node    *hclsyntax.Block // as parsed by HCL
 	arg     *hclsyntax.Attribute
+	misfit  bool // it is not one item
 	diags   hcl.Diagnostics
 }
 
@@ -165,16 +166,16 @@ func (p *piece) read() {
 	}
 	// What is read points into the text; the rest of the file must not live as long.
 	p.text = strings.Clone(p.text)
-	if b, ok := readLiteral(p.text); ok && p.kind != "locals" {
+	if b, ok := readLiteral(p.text); ok && p.kind != "locals" && len(b.args)+len(b.blocks) == 1 {
 		p.literal = &b
 		return
 	}
 	file, diags := hclsyntax.ParseConfig([]byte(p.text), p.source.name, p.source.pos(p.start))
 	p.diags = diags
-	if diags.HasErrors() {
+	root := file.Body.(*hclsyntax.Body)
+	if p.misfit = diags.HasErrors() || len(root.Attributes)+len(root.Blocks) != 1; p.misfit {
 		return
 	}
-	root := file.Body.(*hclsyntax.Body)
 	for _, a := range root.Attributes {
 		p.arg = a
 	}
@@ -183,12 +184,12 @@ func (p *piece) read() {
 	}
 }
 
-// parseMisfits parses files as a whole that have a piece which does not parse
-// alone: the cut was wrong, or the text is.
+// parseMisfits parses files as a whole that have a piece which is not one item
+// when it is parsed alone: the cut was wrong, or the text is.
 func parseMisfits(sources []*source, pieces []*piece) ([]*piece, hcl.Diagnostics) {
 	misfit := map[*source]bool{}
 	for _, p := range pieces {
-		if p.diags.HasErrors() {
+		if p.misfit {
 			misfit[p.source] = true
 		}
 	}
@@ -212,6 +213,7 @@ func parseMisfits(sources []*source, pieces []*piece) ([]*piece, hcl.Diagnostics
 			continue
 		}
 		root := file.Body.(*hclsyntax.Body)
+		s.cuts = nil
 		for _, a := range root.Attributes {
 			all = append(all, &piece{source: s, arg: a})
 		}
@@ -240,6 +242,7 @@ func syntaxErrors(s *source, pieces []*piece, whole hcl.Diagnostics) hcl.Diagnos
 		}
 	}
 	if len(diags) == 0 {
+		s.cuts = nil // problems must not name the piece that they are in
 		return whole
 	}
 	return diags

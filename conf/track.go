@@ -45,6 +45,9 @@ var trackVariants = []variant[track]{
 // addTrack adds the tracked thing of block b to g.
 func addTrack(d *decoder, b *block, g *group, t track) {
 	kind, name := b.label(0), b.label(1)
+	if name.text == "" {
+		return // has been reported
+	}
 	for _, other := range g.Tracks {
 		if other.Kind == kind.text && other.Name == name.text {
 			d.fail(name.at, "track %q %q is given twice", kind.text, name.text)

@@ -1,0 +1,5 @@
+locals {
+  a = "${"{"}"
+}
+check "tcp" "alive" {}
+check "tcp" "dead" {

@@ -43,7 +43,7 @@ func (m *member) wish() wish {
 	return wish{
 		member: m, link: m.link, addresses: m.group.Addresses,
 		lease: cmp.Or(m.group.Lease, defaultLease), owned: m.group.Priority == owner,
-		intent: m.intent, dropAt: m.dropAt, announce: m.announce,
+		intent: m.intent, dropAt: m.dropAt, announce: m.announce, doubt: m.doubt,
 	}
 }
 

@@ -56,6 +56,7 @@ type wish struct {
 	intent    intent
 	dropAt    time.Time // intent is letGo: not before
 	announce  uint64    // grows when they are to be announced again
+	doubt     uint64    // grows when somebody else has removed one
 }
 
 // intent is what is to become of addresses.
@@ -84,7 +85,6 @@ type lease struct {
 	wait    time.Duration
 	burst   int       // the next announcement
 	began   time.Time // the burst
-	seen    uint64    // w.announce that began it
 	problem string
 }
 
@@ -96,7 +96,6 @@ type keeper struct {
 	kernel   kernel
 	wishes   chan []wish           // latest wins
 	reports  chan map[*member]kept // latest wins
-	nudges   chan struct{}         // addresses may have been changed by others
 	leases   []*lease
 	told     map[*member]uint64 // announcements made
 	virtual  func(netip.Addr) bool
@@ -108,7 +107,6 @@ func newKeeper(log *zap.Logger, k kernel) *keeper {
 		log: log, kernel: k,
 		wishes:  make(chan []wish, 1),
 		reports: make(chan map[*member]kept, 1),
-		nudges:  make(chan struct{}, 1),
 		told:    make(map[*member]uint64),
 	}
 }
@@ -134,9 +132,6 @@ func (k *keeper) run(ctx context.Context) error {
 		case ws := <-k.wishes:
 			k.adopt(ws, time.Now())
 			continue
-		case <-k.nudges:
-			k.doubt(time.Now())
-			continue
 		default:
 		}
 		now := time.Now()
@@ -156,8 +151,6 @@ func (k *keeper) run(ctx context.Context) error {
 			return nil
 		case ws := <-k.wishes:
 			k.adopt(ws, time.Now())
-		case <-k.nudges:
-			k.doubt(time.Now())
 		case <-t.C:
 		}
 	}
@@ -301,7 +294,7 @@ func (k *keeper) adopt(ws []wish, now time.Time) {
 			i := slices.IndexFunc(old, func(l *lease) bool {
 				return l.w.member == w.member && l.prefix == p && l.w.link.index == w.link.index
 			})
-			l := &lease{prefix: p, maybe: true, seen: w.announce, dueAt: now}
+			l := &lease{w: w, prefix: p, maybe: true, dueAt: now}
 			if i >= 0 {
 				l = old[i]
 				old = slices.Delete(old, i, i+1)
@@ -332,22 +325,14 @@ func (l *lease) adopt(w wish, now time.Time) {
 	if w.intent != l.w.intent || w.lease != l.w.lease {
 		l.dueAt, l.wait = now, 0
 	}
-	if w.intent == keep && l.held && w.announce != l.seen && now.Sub(l.began) > burstFresh {
+	if w.intent == keep && l.held && w.announce != l.w.announce && now.Sub(l.began) > burstFresh {
 		l.burst, l.began = 0, now
 	}
-	if w.intent != keep {
-		l.held = false
+	if w.intent != keep || w.doubt != l.w.doubt {
+		l.held = false // which for all we know it is not
+		l.dueAt = now
 	}
-	l.w, l.seen = w, w.announce
-}
-
-// doubt renews what is held at once: somebody may have removed it.
-func (k *keeper) doubt(now time.Time) {
-	for _, l := range k.leases {
-		if l.w.intent == keep {
-			l.dueAt = now
-		}
-	}
+	l.w = w
 }
 
 // report tells the loop what is held, when that has changed.

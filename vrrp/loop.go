@@ -179,12 +179,10 @@ func (l *loop) relink(now time.Time, ls links) {
 		}
 		was, is := l.links[m.group.Interface], ls[m.group.Interface]
 		for _, p := range m.group.Addresses {
-			if was.has(p) && !is.has(p) {
+			if is.up && was.index == is.index && was.has(p) && !is.has(p) {
 				l.log.Warn("address was removed by somebody else, putting it back",
 					zap.String("group", m.name), zap.Stringer("address", p))
-				m.announce++
-				l.wishing = true
-				replace(l.keeper.nudges, struct{}{})
+				m.doubt++
 			}
 		}
 	}

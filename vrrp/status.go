@@ -18,6 +18,7 @@ type body struct {
 	intent   intent // for the keeper
 	dropAt   time.Time
 	announce uint64
+	doubt    uint64
 
 	sent, received         uint64
 	zeroSent, zeroReceived uint64

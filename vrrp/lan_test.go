@@ -1,0 +1,338 @@
+package vrrp
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"net"
+	"net/netip"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest"
+)
+
+// lan is a network in memory: the interfaces eth0 of some machines, on one wire.
+type lan struct {
+	mu    sync.Mutex
+	hosts []*lanHost
+	arp   map[netip.Addr]int // where the neighbours think an address is
+	seen  int                // packets
+}
+
+// lanHost is a machine on it, and the host that its Router sees.
+type lanHost struct {
+	lan     *lan
+	id      int
+	changed chan struct{}
+
+	// Guarded by lan.mu.
+	links   links
+	ports   []*lanPort
+	cut     bool          // hears and is heard by nobody
+	refuse  error         // of hold
+	stuck   time.Duration // how long the kernel takes
+	noport  error         // of open
+	history []string      // of addresses
+}
+
+func newLAN() *lan { return &lan{arp: make(map[netip.Addr]int)} }
+
+// add makes a machine with an address 10.0.0.(id+1)/24 and a link-local one.
+func (n *lan) add() *lanHost {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	h := &lanHost{lan: n, id: len(n.hosts), changed: make(chan struct{}, 1)}
+	h.links = links{"eth0": {
+		index: 2, name: "eth0", up: true, mac: net.HardwareAddr{2, 0, 0, 0, 0, byte(h.id)},
+		addresses: []linkAddress{
+			{prefix: netip.MustParsePrefix(fmt.Sprintf("10.0.0.%d/24", h.id+1)), permanent: true},
+			{prefix: netip.MustParsePrefix(fmt.Sprintf("fe80::%d/64", h.id+1)), permanent: true},
+		},
+	}}
+	n.hosts = append(n.hosts, h)
+	return h
+}
+
+// change changes the machine's interfaces as somebody else would.
+func (h *lanHost) change(f func(links)) {
+	h.lan.mu.Lock()
+	h.links = maps.Clone(h.links)
+	f(h.links)
+	h.lan.mu.Unlock()
+	mark1(h.changed)
+}
+
+func mark1(ch chan struct{}) {
+	select {
+	case ch <- struct{}{}:
+	default:
+	}
+}
+
+func (h *lanHost) watch(ctx context.Context, out chan links) error {
+	for {
+		h.lan.mu.Lock()
+		replace(out, h.links)
+		h.lan.mu.Unlock()
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-h.changed:
+		}
+	}
+}
+
+// lanPort is a port on the LAN.
+type lanPort struct {
+	host  *lanHost
+	v6    bool
+	in    chan frame
+	close func()
+	done  chan struct{}
+}
+
+func (h *lanHost) open(l link, v6 bool) (port, error) {
+	h.lan.mu.Lock()
+	defer h.lan.mu.Unlock()
+	if h.noport != nil {
+		return nil, h.noport
+	}
+	p := &lanPort{host: h, v6: v6, in: make(chan frame, 1024), done: make(chan struct{})}
+	h.ports = append(h.ports, p)
+	return lanPortCloser{p}, nil
+}
+
+// lanPortCloser is a lanPort with its methods; the port itself keeps state only.
+type lanPortCloser struct{ *lanPort }
+
+func (p lanPortCloser) send(payload []byte, src, dst netip.Addr) error {
+	n := p.host.lan
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.seen++
+	if p.host.cut || !p.host.links["eth0"].up {
+		return nil
+	}
+	f := frame{src: src, dst: dst, ttl: 255}
+	f.n = copy(f.buf[:], payload)
+	for _, h := range n.hosts {
+		if h != p.host && !h.cut && h.links["eth0"].up {
+			h.deliver(p.v6, f)
+		}
+	}
+	return nil
+}
+
+// deliver puts a packet into the machine's sockets. The caller holds lan.mu.
+func (h *lanHost) deliver(v6 bool, f frame) {
+	for _, p := range h.ports {
+		if p.v6 == v6 {
+			select {
+			case p.in <- f:
+			default:
+			}
+		}
+	}
+}
+
+func (p lanPortCloser) receive(f *frame) error {
+	select {
+	case <-p.done:
+		return net.ErrClosed
+	case in := <-p.in:
+		f.src, f.dst, f.ttl, f.n, f.buf = in.src, in.dst, in.ttl, in.n, in.buf
+		return nil
+	}
+}
+
+func (p lanPortCloser) close() error {
+	h := p.host
+	h.lan.mu.Lock()
+	defer h.lan.mu.Unlock()
+	h.ports = slices.DeleteFunc(h.ports, func(o *lanPort) bool { return o == p.lanPort })
+	close(p.done)
+	return nil
+}
+
+func (h *lanHost) hold(l link, p netip.Prefix, o holdOptions) error {
+	h.wait()
+	h.lan.mu.Lock()
+	defer h.lan.mu.Unlock()
+	if h.refuse != nil {
+		return h.refuse
+	}
+	k := h.links[l.name]
+	if !k.has(p) {
+		h.history = append(h.history, "+"+p.String())
+		h.links = maps.Clone(h.links)
+		k.addresses = append(slices.Clone(k.addresses), linkAddress{prefix: p, mine: true})
+		h.links[l.name] = k
+		mark1(h.changed)
+	}
+	return nil
+}
+
+func (h *lanHost) release(l link, p netip.Prefix) error {
+	h.wait()
+	h.lan.mu.Lock()
+	defer h.lan.mu.Unlock()
+	k := h.links[l.name]
+	if k.has(p) {
+		h.history = append(h.history, "-"+p.String())
+		h.links = maps.Clone(h.links)
+		k.addresses = slices.DeleteFunc(slices.Clone(k.addresses), func(a linkAddress) bool { return a.prefix == p })
+		h.links[l.name] = k
+		mark1(h.changed)
+	}
+	return nil
+}
+
+// wait is the kernel taking its time.
+func (h *lanHost) wait() {
+	h.lan.mu.Lock()
+	d := h.stuck
+	h.lan.mu.Unlock()
+	if d > 0 {
+		time.Sleep(d)
+	}
+}
+
+func (h *lanHost) announce(l link, ip netip.Addr) error {
+	h.lan.mu.Lock()
+	defer h.lan.mu.Unlock()
+	if !h.links[l.name].has(netip.PrefixFrom(ip, 24)) && !h.links[l.name].has(netip.PrefixFrom(ip, 64)) {
+		return errors.New("announcing an address that is not here")
+	}
+	if h.links[l.name].up && !h.cut {
+		h.lan.arp[ip] = h.id
+	}
+	return nil
+}
+
+// set changes the machine's behaviour.
+func (h *lanHost) set(f func(h *lanHost)) {
+	h.lan.mu.Lock()
+	defer h.lan.mu.Unlock()
+	f(h)
+}
+
+// holds tells whether the machine has an address.
+func (h *lanHost) holds(s string) bool {
+	h.lan.mu.Lock()
+	defer h.lan.mu.Unlock()
+	return h.links["eth0"].has(netip.MustParsePrefix(s))
+}
+
+// router is a Router under test and what it has reported.
+type router struct {
+	*Local
+	t      *testing.T
+	host   *lanHost
+	cancel context.CancelFunc
+	done   chan struct{} // closed when Run has returned err
+	err    error
+
+	mu     sync.Mutex
+	last   Report
+	story  []string // transitions
+	trials []string // problems
+}
+
+// boot starts a router on the machine.
+func (h *lanHost) boot(t *testing.T, o Orders) *router {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	r := &router{
+		Local: newLocal(zaptest.NewLogger(t).Named(fmt.Sprint(h.id)), host{h, h, h}),
+		t:     t, host: h, cancel: cancel, done: make(chan struct{}),
+	}
+	r.Order(Command{Orders: &o})
+	go func() {
+		defer close(r.done)
+		r.err = r.Run(ctx)
+	}()
+	go r.read(ctx)
+	return r
+}
+
+func (r *router) read(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case rep := <-r.Reports():
+			r.mu.Lock()
+			r.last = rep
+			r.trials = append(r.trials, rep.Problems...)
+			for _, tr := range rep.Transitions {
+				r.story = append(r.story, fmt.Sprintf("%s %s>%s: %s", tr.Group, tr.From, tr.To, tr.Reason))
+			}
+			r.mu.Unlock()
+		}
+	}
+}
+
+// end cancels the router and waits.
+func (r *router) end() {
+	r.t.Helper()
+	r.cancel()
+	r.wait()
+}
+
+// wait waits until the router has ended by itself.
+func (r *router) wait() {
+	r.t.Helper()
+	<-r.done
+	if r.err != nil {
+		r.t.Errorf("run: %v", r.err)
+	}
+}
+
+// status returns the last status of a group.
+func (r *router) status(group string) Status {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, s := range r.last.Status {
+		if s.Group == group {
+			return s
+		}
+	}
+	return Status{}
+}
+
+// told returns the transitions so far and forgets them.
+func (r *router) told() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	s := strings.Join(r.story, "\n")
+	r.story = nil
+	return s
+}
+
+// problems returns what could not be done so far and forgets it.
+func (r *router) problems() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	s := strings.Join(slices.Compact(r.trials), "\n")
+	r.trials = nil
+	return s
+}
+
+// front is a group of one IPv4 address on eth0, advertised every 100 ms.
+func front(priority uint8) Group {
+	return Group{
+		Name: "front", Interface: "eth0", RouterID: 51, Version: 3, Priority: priority,
+		Interval: 100 * time.Millisecond, Preempt: true, Lease: 10 * time.Second,
+		Addresses: []netip.Prefix{netip.MustParsePrefix("10.0.0.100/24")},
+	}
+}
+
+func orders(groups ...Group) Orders { return Orders{Config: Config{Groups: groups}} }
+
+func nopLog() *zap.Logger { return zap.NewNop() }

@@ -7,10 +7,13 @@ import (
 	"fmt"
 	"io"
 	"net/netip"
+	"os"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
-	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // HTTP is up when the target answers a request as expected. The connection is
@@ -56,19 +59,26 @@ func (p HTTP) Kind() string {
 func (p HTTP) Key() string { return digest(p.Kind(), p) }
 
 // Run implements Probe.
-func (p HTTP) Run(ctx context.Context) Observation { return p.compile()(ctx) }
+func (p HTTP) Run(ctx context.Context) Observation {
+	if d := p.dialog(); d != nil {
+		return d.run(ctx)
+	}
+	return p.compile()(ctx)
+}
 
 // httpRunner is an HTTP probe with all made ready that is the same each time.
 type httpRunner struct {
 	HTTP
 	request []byte
+	wants   httpWants
 	tls     *tlsClient // nil is plain http
 	matches *regexp.Regexp
 	broken  error // why the probe cannot be run
 }
 
-func (p HTTP) compile() runner {
+func (p HTTP) ready() *httpRunner {
 	r := &httpRunner{HTTP: p, request: p.request()}
+	r.wants = httpWants{body: p.Contains != "" || p.Matches != "", head: p.Method == "HEAD"}
 	if len(r.Status) == 0 {
 		r.Status = []StatusRange{{200, 299}}
 	}
@@ -79,7 +89,20 @@ func (p HTTP) compile() runner {
 	if p.Matches != "" {
 		r.matches, r.broken = regexp.Compile(p.Matches)
 	}
-	return r.run
+	return r
+}
+
+func (p HTTP) compile() runner { return p.ready().run }
+
+// dialog returns the probe for a reactor, if it can be run there: plain HTTP,
+// whose request the kernel takes at once.
+func (p HTTP) dialog() *dialog {
+	const fits = 2 << 10 // far below the send buffer of a new socket
+	r := p.ready()
+	if r.tls != nil || r.broken != nil || len(r.request) > fits {
+		return nil
+	}
+	return &dialog{target: p.Target, route: p.Route, begin: func() exchange { return &httpExchange{r: r} }}
 }
 
 // request returns the request as it goes over the wire.
@@ -126,63 +149,112 @@ func deleteHeader(headers []Header, match func(Header) bool) []Header {
 	return kept
 }
 
+// run is for https and for what else a dialog cannot do.
 func (r *httpRunner) run(ctx context.Context) Observation {
-	begin := time.Now()
+	a := newAttempt(ctx)
 	if r.broken != nil {
-		return Observation{Reason: r.broken.Error(), Latency: time.Since(begin), Ours: true}
+		return Observation{Reason: r.broken.Error(), Ours: true}
 	}
 	c, err := dial(ctx, r.Target, r.Route)
 	if err != nil {
-		return failed(ctx, begin, "connect", err)
+		return a.failed("connect", err)
 	}
 	defer c.Close()
 	var stream io.ReadWriter = c.File
 	if r.tls != nil {
 		if stream, err = r.tls.handshake(c); err != nil {
-			return tlsFailed(ctx, begin, err)
+			return a.tlsFailed(err)
 		}
 	}
 	// A server may answer and close before it has read the request: what it
 	// says is then of more use than that we could not write.
 	_, unsent := stream.Write(r.request)
-	answer, err := readHTTP(stream, r.Method == "HEAD", r.Contains != "" || r.matches != nil)
-	if answer.status == 0 && unsent != nil && !errors.Is(err, errNotHTTP) {
-		err = unsent
-	}
-	seen := r.judge(answer, err)
-	if seen.Reason == "" && !seen.OK {
-		seen = failed(ctx, begin, "http", err)
-		if answer.status != 0 {
-			seen.Status = strconv.Itoa(answer.status)
+	buf := make([]byte, 0, 4<<10)
+	for {
+		buf = slices.Grow(buf, 1<<10)
+		n, err := stream.Read(buf[len(buf):cap(buf)])
+		buf = buf[:len(buf)+n]
+		if n == 0 && err != nil && unsent != nil {
+			err = unsent
+		}
+		if end := r.judge(buf, err); end != nil {
+			return end.observation(a, "http")
 		}
 	}
-	seen.Latency = time.Since(begin)
-	return seen
 }
 
-// judge compares an answer with what is expected of it. An error while reading
-// matters only if what came before it does not decide; then the observation
-// has no reason.
-func (r *httpRunner) judge(a httpAnswer, err error) Observation {
-	if a.status == 0 {
-		return Observation{}
+// judge returns the verdict on what has come so far; nil if more is needed. A
+// status that is not wanted decides before the rest has come.
+func (r *httpRunner) judge(b []byte, readErr error) *verdict {
+	a, complete, err := parseHTTP(b, errors.Is(readErr, io.EOF), r.wants)
+	if err == nil && !complete {
+		err = readErr
 	}
-	seen := Observation{Status: strconv.Itoa(a.status)}
-	if !r.wanted(a.status) {
-		seen.Reason = fmt.Sprintf("http status %d, wanted %s", a.status, r.ranges())
-		return seen
+	if a.status < 200 && a.status != 101 {
+		if err != nil {
+			return &verdict{err: err}
+		}
+		return nil
 	}
+	v := &verdict{seen: Observation{Status: strconv.Itoa(a.status)}}
 	switch {
+	case !r.wanted(a.status):
+		v.seen.Reason = fmt.Sprintf("http status %d, wanted %s", a.status, r.ranges())
 	case err != nil:
-		return Observation{}
+		v.err = err
+	case !complete:
+		return nil
 	case !bytes.Contains(a.body, []byte(r.Contains)):
-		seen.Reason = fmt.Sprintf("http body does not contain %q", r.Contains)
+		v.seen.Reason = fmt.Sprintf("http body does not contain %q", r.Contains)
 	case r.matches != nil && !r.matches.Match(a.body):
-		seen.Reason = fmt.Sprintf("http body does not match %q", r.Matches)
+		v.seen.Reason = fmt.Sprintf("http body does not match %q", r.Matches)
 	default:
-		seen.OK = true
+		v.seen.OK = true
 	}
-	return seen
+	return v
+}
+
+// httpExchange is one request and its answer.
+type httpExchange struct {
+	r    *httpRunner
+	sent bool
+	buf  []byte // what has come, if it was not all there at once
+}
+
+func (*httpExchange) verb() string { return "http" }
+
+func (x *httpExchange) next(fd int, scratch []byte) *verdict {
+	if !x.sent {
+		// Never in parts: it fits.
+		if err := unix.Send(fd, x.r.request, unix.MSG_NOSIGNAL); err != nil && err != unix.EPIPE {
+			return &verdict{err: os.NewSyscallError("send", err)}
+		}
+		x.sent = true
+	}
+	for {
+		n, err := unix.Read(fd, scratch)
+		switch {
+		case err == unix.EAGAIN:
+			return nil
+		case err == unix.EINTR:
+			continue
+		case err != nil:
+			return x.r.judge(x.buf, os.NewSyscallError("read", err))
+		case n == 0:
+			return x.r.judge(x.buf, io.EOF)
+		}
+		came := scratch[:n]
+		if x.buf != nil {
+			x.buf = append(x.buf, came...)
+			came = x.buf
+		}
+		if v := x.r.judge(came, nil); v != nil {
+			return v
+		}
+		if x.buf == nil {
+			x.buf = slices.Clone(came)
+		}
+	}
 }
 
 func (r *httpRunner) wanted(status int) bool {

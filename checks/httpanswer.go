@@ -2,7 +2,6 @@ package checks
 
 import (
 	"bytes"
-	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -28,43 +27,73 @@ var (
 	errChunk       = errors.New("malformed chunk")
 )
 
-// readHTTP reads one final response. Without wantBody it reads no further than
-// the headers and what has come with them. The answer holds what was read
-// even if an error is returned.
+// httpWants says how much of an answer a probe needs.
+type httpWants struct {
+	body bool // else no further than the headers
+	head bool // the request was HEAD: there is no body
+}
+
+// parseHTTP takes the first final response apart that b, all that has come so
+// far, begins with; end says that no more will come. It is complete when no
+// more is needed. The answer aliases b, and holds what could be read even if
+// an error is returned.
 //
-// It is not net/http, whose client costs ten times as much per request.
-func readHTTP(r io.Reader, noBody, wantBody bool) (httpAnswer, error) {
-	in := &window{r: r, buf: make([]byte, 0, 2<<10)}
-	var a httpAnswer
-	for {
-		head, err := in.head()
-		if err != nil {
-			return a, err
+// It is not net/http, whose client costs many times as much per request.
+func parseHTTP(b []byte, end bool, wants httpWants) (a httpAnswer, complete bool, err error) {
+	for a.status < 200 && a.status != 101 { // 1xx are interim, but after 101 no HTTP comes
+		head, rest, ok := cutHead(b)
+		switch {
+		case ok && len(head) > maxHTTPHead, !ok && len(b) > maxHTTPHead:
+			return a, false, errHeadTooLong
+		case !ok && len(b) >= 5 && string(b[:5]) != "HTTP/":
+			return a, false, errNotHTTP
+		case !ok && end:
+			return a, false, io.ErrUnexpectedEOF
+		case !ok:
+			return a, false, nil
 		}
 		if a.status, a.header, err = parseHead(head); err != nil {
-			return a, err
+			return httpAnswer{}, false, err
 		}
-		// 1xx are interim answers, but for 101, after which no HTTP comes.
-		if a.status >= 200 || a.status == 101 {
-			break
+		b = rest
+	}
+	if !wants.body || wants.head || a.status == 101 || a.status == 204 || a.status == 304 {
+		return a, true, nil
+	}
+	if chunked(a.header) {
+		a.body, complete, err = parseChunks(b)
+	} else {
+		length, known := contentLength(a.header)
+		length = min(length, maxHTTPBody)
+		if !known {
+			// The end of the connection is the end of the body.
+			length = maxHTTPBody
+			complete = end
+		}
+		a.body = b[:min(length, len(b))]
+		complete = complete || len(a.body) == length
+	}
+	if !complete && end && err == nil {
+		err = io.ErrUnexpectedEOF
+	}
+	return a, complete, err
+}
+
+// cutHead cuts b after its first empty line.
+func cutHead(b []byte) (head, rest []byte, ok bool) {
+	for from := 0; ; {
+		i := bytes.IndexByte(b[from:], '\n')
+		if i < 0 {
+			return nil, nil, false
+		}
+		from += i + 1
+		switch rest := b[from:]; {
+		case bytes.HasPrefix(rest, []byte("\n")):
+			return b[:from], rest[1:], true
+		case bytes.HasPrefix(rest, []byte("\r\n")):
+			return b[:from], rest[2:], true
 		}
 	}
-	if !wantBody || noBody || a.status == 204 || a.status == 304 || a.status == 101 {
-		return a, nil
-	}
-	var err error
-	switch length, known := contentLength(a.header); {
-	case chunked(a.header):
-		a.body, err = in.chunks()
-	case known:
-		a.body, err = in.take(int(min(length, maxHTTPBody)))
-	default:
-		a.body, err = in.take(maxHTTPBody)
-		if errors.Is(err, io.ErrUnexpectedEOF) {
-			err = nil // the end of the connection is the end of the body
-		}
-	}
-	return a, err
 }
 
 // parseHead takes a response's status line and headers apart.
@@ -94,12 +123,12 @@ func field(header []byte, name string) (value []byte, ok bool) {
 	return nil, false
 }
 
-func contentLength(header []byte) (n int64, known bool) {
+func contentLength(header []byte) (n int, known bool) {
 	value, ok := field(header, "Content-Length")
 	if !ok {
 		return 0, false
 	}
-	n, err := strconv.ParseInt(string(value), 10, 64)
+	n, err := strconv.Atoi(string(value))
 	return n, err == nil && n >= 0
 }
 
@@ -108,128 +137,38 @@ func chunked(header []byte) bool {
 	return bytes.HasSuffix(bytes.ToLower(value), []byte("chunked"))
 }
 
-// window is a reader that hands out parts of its buffer.
-type window struct {
-	r   io.Reader
-	buf []byte // read and not yet handed out
-}
-
-// more reads once more. At the end of the stream it returns io.ErrUnexpectedEOF:
-// whoever asks for more needs it.
-func (w *window) more() error {
-	if len(w.buf) == cap(w.buf) {
-		bigger := make([]byte, len(w.buf), max(2*len(w.buf), 2<<10))
-		copy(bigger, w.buf)
-		w.buf = bigger
-	}
-	n, err := w.r.Read(w.buf[len(w.buf):cap(w.buf)])
-	w.buf = w.buf[:len(w.buf)+n]
-	if n > 0 {
-		return nil
-	}
-	if err == io.EOF {
-		return io.ErrUnexpectedEOF
-	}
-	return err
-}
-
-// head hands out everything up to the first empty line.
-func (w *window) head() ([]byte, error) {
-	searched := 0
+// parseChunks puts the chunks together that b begins with, up to maxHTTPBody.
+func parseChunks(b []byte) (body []byte, complete bool, err error) {
+	const longestLine = 1 << 10
 	for {
-		if end, next, ok := emptyLine(w.buf, searched); ok {
-			head := w.buf[:end]
-			w.buf = w.buf[next:]
-			return head, nil
+		line, rest, ok := bytes.Cut(b, []byte("\n"))
+		if !ok {
+			if len(b) > longestLine {
+				return body, false, errChunk
+			}
+			return body, false, nil
 		}
-		// An empty line may straddle what is read next.
-		searched = max(0, len(w.buf)-3)
-		if len(w.buf) >= maxHTTPHead {
-			return nil, errHeadTooLong
-		}
-		if len(w.buf) >= 5 && string(w.buf[:5]) != "HTTP/" {
-			return nil, errNotHTTP
-		}
-		if err := w.more(); err != nil {
-			return nil, err
-		}
-	}
-}
-
-// emptyLine finds an empty line at or after from: where the lines before it
-// end and what follows it begins.
-func emptyLine(b []byte, from int) (end, next int, ok bool) {
-	for {
-		i := bytes.IndexByte(b[from:], '\n')
-		if i < 0 {
-			return 0, 0, false
-		}
-		end = from + i + 1
-		switch rest := b[end:]; {
-		case len(rest) >= 1 && rest[0] == '\n':
-			return end, end + 1, true
-		case len(rest) >= 2 && rest[0] == '\r' && rest[1] == '\n':
-			return end, end + 2, true
-		}
-		from = end
-	}
-}
-
-// take hands out n bytes, or with an error those there were.
-func (w *window) take(n int) ([]byte, error) {
-	for len(w.buf) < n {
-		if err := w.more(); err != nil {
-			part := w.buf
-			w.buf = nil
-			return part, err
-		}
-	}
-	part := w.buf[:n:n]
-	w.buf = w.buf[n:]
-	return part, nil
-}
-
-// line hands out one line without its end.
-func (w *window) line() ([]byte, error) {
-	const longest = 1 << 10
-	for {
-		if i := bytes.IndexByte(w.buf, '\n'); i >= 0 {
-			line := bytes.TrimRight(w.buf[:i], "\r")
-			w.buf = w.buf[i+1:]
-			return line, nil
-		}
-		if len(w.buf) > longest {
-			return nil, errChunk
-		}
-		if err := w.more(); err != nil {
-			return nil, err
-		}
-	}
-}
-
-// chunks hands out a chunked body, up to maxHTTPBody.
-func (w *window) chunks() ([]byte, error) {
-	var body []byte
-	for {
-		line, err := w.line()
-		if err != nil {
-			return body, err
-		}
-		size, _, _ := bytes.Cut(line, []byte(";"))
+		size, _, _ := bytes.Cut(bytes.TrimRight(line, "\r"), []byte(";"))
 		n, err := strconv.ParseUint(string(bytes.TrimSpace(size)), 16, 63)
 		if err != nil {
-			return body, errChunk
+			return body, false, errChunk
 		}
 		if n == 0 {
-			return body, nil
+			return body, true, nil
 		}
-		part, err := w.take(int(min(n, uint64(maxHTTPBody-len(body)))))
-		body = append(body, part...)
-		if err != nil || len(body) == maxHTTPBody {
-			return body, err
-		}
-		if end, err := w.line(); err != nil || len(end) != 0 {
-			return body, cmp.Or(err, errChunk)
+		want := int(min(n, uint64(maxHTTPBody-len(body))))
+		body = append(body, rest[:min(want, len(rest))]...)
+		switch {
+		case len(body) == maxHTTPBody:
+			return body, true, nil
+		case len(rest) < want+2:
+			return body, false, nil
+		case rest[want] == '\n':
+			b = rest[want+1:]
+		case string(rest[want:want+2]) == "\r\n":
+			b = rest[want+2:]
+		default:
+			return body, false, errChunk
 		}
 	}
 }

@@ -66,6 +66,9 @@ func pingGroup(sysctl string, groups []int) bool {
 	return slices.ContainsFunc(groups, func(g int) bool { return low <= g && g <= high })
 }
 
+// icmpTimeout bounds a probe whose context has no deadline.
+const icmpTimeout = 10 * time.Second
+
 // Run implements Probe.
 //
 // A stopped go-ping sleeps for up to 103 ms more before it notices. In a Pool
@@ -79,14 +82,14 @@ func (p ICMP) compile() runner {
 }
 
 func (p ICMP) ping(ctx context.Context, privileged bool) Observation {
-	begin := time.Now()
-	deadline, ok := ctx.Deadline()
-	if !ok {
-		return Observation{Reason: "icmp: no time limit", Ours: true}
-	}
+	a := newAttempt(ctx)
 	count := max(p.Count, 1)
-	if !deadline.After(begin) {
-		return failed(ctx, begin, "icmp", context.DeadlineExceeded)
+	timeout := a.limit
+	switch {
+	case timeout == 0:
+		timeout = icmpTimeout
+	case timeout < 0:
+		return a.failed("icmp", context.DeadlineExceeded)
 	}
 	// A Pinger that has run once answers a second Run with silence: one each.
 	pinger := ping.New("")
@@ -95,8 +98,8 @@ func (p ICMP) ping(ctx context.Context, privileged bool) Observation {
 	pinger.SetLogger(ping.NoopLogger{})
 	pinger.RecordRtts = false
 	pinger.Count = count
-	pinger.Interval = deadline.Sub(begin) / time.Duration(count+1)
-	pinger.Timeout = deadline.Sub(begin)
+	pinger.Interval = timeout / time.Duration(count+1)
+	pinger.Timeout = timeout
 	if p.Source.IsValid() {
 		pinger.Source = p.Source.String()
 	}
@@ -107,7 +110,7 @@ func (p ICMP) ping(ctx context.Context, privileged bool) Observation {
 	enough := make(chan time.Duration, 1)
 	pinger.OnRecv = func(*ping.Packet) {
 		if int(answered.Add(1)) == need {
-			enough <- time.Since(begin)
+			enough <- time.Since(a.begin)
 		}
 	}
 	ended := make(chan error, 1)
@@ -126,17 +129,17 @@ func (p ICMP) ping(ctx context.Context, privileged bool) Observation {
 			return Observation{OK: true, Latency: latency, Status: fmt.Sprintf("%d of %d", need, count)}
 		case err := <-ended:
 			if err != nil {
-				return failed(ctx, begin, "icmp", opError(err))
+				return a.failed("icmp", opError(err))
 			}
 			// It ends by itself when all is answered or its time is over:
 			// enough has the former, and the latter is the same as ours.
 			ended = nil
 			if len(enough) == 0 {
-				return p.unanswered(ctx, begin, count, int(answered.Load()))
+				return p.unanswered(a, count, int(answered.Load()))
 			}
 		case <-ctx.Done():
 			if len(enough) == 0 {
-				return p.unanswered(ctx, begin, count, int(answered.Load()))
+				return p.unanswered(a, count, int(answered.Load()))
 			}
 		}
 	}
@@ -150,11 +153,11 @@ func opError(err error) error {
 	return err
 }
 
-func (p ICMP) unanswered(ctx context.Context, begin time.Time, count, answered int) Observation {
-	seen := failed(ctx, begin, "icmp", context.DeadlineExceeded)
+func (p ICMP) unanswered(a attempt, count, answered int) Observation {
+	seen := a.failed("icmp", context.DeadlineExceeded)
 	seen.Status = fmt.Sprintf("%d of %d", answered, count)
 	if answered > 0 {
-		seen.Reason = fmt.Sprintf("icmp: %d of %d answered in %v", answered, count, allowed(ctx, begin))
+		seen.Reason = fmt.Sprintf("icmp: %d of %d answered in %v", answered, count, a.limit)
 	}
 	return seen
 }

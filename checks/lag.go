@@ -19,12 +19,13 @@ const heartbeat = 50 * time.Millisecond
 // machine is late by some milliseconds all the time and yet can hear.
 const wakeSlack = 25 * time.Millisecond
 
+// woke notes that it is now, in whichever goroutine.
 func (c *clock) woke(now time.Time) {
 	if late := now.Sub(c.armed); !c.armed.IsZero() && late > wakeSlack {
 		c.stalled += late
 		c.lag.add(now, late)
+		c.armed = now
 	}
-	c.armed = now
 }
 
 // unfair reports whether the failure of a probe with this timeout may be our

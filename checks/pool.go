@@ -16,13 +16,12 @@ import (
 type Pool struct {
 	log     *zap.Logger
 	results chan Result
-	done    chan finished
 	wake    chan struct{} // the schedule has changed
 	limit   int           // probes in flight
 	epoch   time.Time     // of the grid that places lie on
 
-	// The goroutine of Run works under mu; others hold it for one look or one
-	// change of the set.
+	// mu is held for one step: to start what is due, to judge what has ended,
+	// to change the set, to look.
 	mu       sync.Mutex
 	entries  map[Key]*entry
 	seeds    map[Key]Status
@@ -33,6 +32,7 @@ type Pool struct {
 	allowed  allowance
 	clock    clock
 	running  int
+	calls    []*dialogCall // due, for the reactor
 	stats    Stats
 }
 
@@ -48,7 +48,6 @@ func NewPool(log *zap.Logger, options ...Option) *Pool {
 	p := &Pool{
 		log:     log,
 		results: make(chan Result),
-		done:    make(chan finished, 256),
 		wake:    make(chan struct{}, 1),
 		limit:   defaultInFlight(),
 		epoch:   time.Now(),
@@ -149,7 +148,10 @@ func (p *Pool) Set(monitors map[Key]Monitor) {
 
 func (p *Pool) add(key Key, m Monitor, now time.Time) {
 	e := &entry{key: key, monitor: m, run: m.Probe.Run, index: -1}
-	if c, ok := m.Probe.(compiler); ok {
+	if t, ok := m.Probe.(talker); ok {
+		e.dialog = t.dialog()
+	}
+	if c, ok := m.Probe.(compiler); ok && e.dialog == nil {
 		e.run = c.compile()
 	}
 	kind := m.Probe.Kind()
@@ -216,6 +218,12 @@ func (p *Pool) poke() {
 	case p.wake <- struct{}{}:
 	default:
 	}
+}
+
+// talker is a Probe that a reactor can run. A nil dialog says that this one
+// cannot be after all.
+type talker interface {
+	dialog() *dialog
 }
 
 // compiler is a Probe that can be made ready once for many runs.

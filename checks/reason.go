@@ -7,78 +7,80 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"syscall"
 	"time"
 )
 
-// failed returns the observation of a probe that could not do what verb says.
-func failed(ctx context.Context, begin time.Time, verb string, err error) Observation {
-	return Observation{
-		Reason:  reason(ctx, begin, verb, err),
-		Latency: time.Since(begin),
-		Ours:    oursAlone(err),
+// attempt is one run of a probe.
+type attempt struct {
+	begin time.Time
+	limit time.Duration // as it is configured
+}
+
+func newAttempt(ctx context.Context) attempt {
+	a := attempt{begin: time.Now()}
+	if deadline, ok := ctx.Deadline(); ok {
+		a.limit = deadline.Sub(a.begin).Round(time.Millisecond)
 	}
+	return a
+}
+
+// failed returns the observation of a probe that could not do what verb says.
+func (a attempt) failed(verb string, err error) Observation {
+	return Observation{Reason: a.reason(verb, err), Latency: time.Since(a.begin), Ours: oursAlone(err)}
 }
 
 // reason says in an operator's words why verb failed.
-func reason(ctx context.Context, begin time.Time, verb string, err error) string {
-	var (
-		errno   syscall.Errno
-		syscall *os.SyscallError
-		path    *fs.PathError
-	)
+func (a attempt) reason(verb string, err error) string {
+	if errno, ok := errors.AsType[syscall.Errno](err); ok {
+		return verb + ": " + errno.Error()
+	}
 	switch {
 	case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, context.DeadlineExceeded):
-		return fmt.Sprintf("%s: no answer in %v", verb, allowed(ctx, begin))
+		return fmt.Sprintf("%s: no answer in %v", verb, a.limit)
 	case errors.Is(err, context.Canceled):
 		return verb + ": cancelled"
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return verb + ": connection closed by the server"
-	case errors.As(err, &syscall) && errors.As(err, &errno):
-		return verb + ": " + errno.Error()
-	case errors.As(err, &path) && errors.As(err, &errno):
-		return verb + ": " + errno.Error()
 	}
 	return verb + ": " + err.Error()
 }
 
-// allowed returns the time that the probe had, as it is configured.
-func allowed(ctx context.Context, begin time.Time) time.Duration {
-	deadline, ok := ctx.Deadline()
-	if !ok {
-		return time.Since(begin).Round(time.Millisecond)
+// tlsFailed returns the observation of a failed handshake.
+func (a attempt) tlsFailed(err error) Observation {
+	seen := a.failed("tls", err)
+	if _, ok := errors.AsType[fileError](err); ok {
+		seen.Ours = true
 	}
-	return deadline.Sub(begin).Round(time.Millisecond)
+	if words := tlsWords(err, time.Now()); words != "" {
+		seen.Reason = "tls: " + words
+	}
+	return seen
 }
 
-// tlsReason says in an operator's words why a TLS handshake failed.
-func tlsReason(ctx context.Context, begin time.Time, err error) string {
-	var (
-		invalid x509.CertificateInvalidError
-		unknown x509.UnknownAuthorityError
-		host    x509.HostnameError
-		record  tls.RecordHeaderError
-		alert   tls.AlertError
-	)
-	switch {
-	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
-		now := time.Now()
+// tlsWords says in an operator's words why a TLS handshake failed; nothing if
+// err says it well.
+func tlsWords(err error, now time.Time) string {
+	if invalid, ok := errors.AsType[x509.CertificateInvalidError](err); ok && invalid.Reason == x509.Expired {
 		if now.Before(invalid.Cert.NotBefore) {
-			return "tls: certificate not valid for another " + days(invalid.Cert.NotBefore.Sub(now))
+			return "certificate not valid for another " + days(invalid.Cert.NotBefore.Sub(now))
 		}
-		return "tls: certificate expired " + days(now.Sub(invalid.Cert.NotAfter)) + " ago"
-	case errors.As(err, &unknown):
-		return "tls: certificate signed by an unknown authority"
-	case errors.As(err, &host):
-		return "tls: certificate is not for " + host.Host
-	case errors.As(err, &record):
-		return "tls: the server does not speak TLS"
-	case errors.As(err, &alert):
-		return "tls: refused by the server: " + alert.Error()
+		return "certificate expired " + days(now.Sub(invalid.Cert.NotAfter)) + " ago"
 	}
-	return reason(ctx, begin, "tls", err)
+	if _, ok := errors.AsType[x509.UnknownAuthorityError](err); ok {
+		return "certificate signed by an unknown authority"
+	}
+	if host, ok := errors.AsType[x509.HostnameError](err); ok {
+		return "certificate is not for " + host.Host
+	}
+	if _, ok := errors.AsType[tls.RecordHeaderError](err); ok {
+		return "the server does not speak TLS"
+	}
+	if alert, ok := errors.AsType[tls.AlertError](err); ok {
+		return "refused by the server: " + alert.Error()
+	}
+	return ""
 }
 
 // days returns d as a person says it.

@@ -2,25 +2,21 @@ package checks
 
 import (
 	"context"
+	"fmt"
 	"sync"
 	"time"
 
 	"go.uber.org/zap"
 )
 
-// finished is a probe that has come back.
-type finished struct {
-	entry *entry
-	seen  Observation
-}
-
 // tick is the shortest sleep of the scheduler: what falls due within it starts
 // together, which spares wake-ups when thousands are due each second.
-const tick = time.Millisecond
+const tick = 4 * time.Millisecond
 
-// Run probes until ctx is done. One goroutine schedules, and each probe in
-// flight has one more: the cost grows with probes in flight, not with
-// monitors. When it returns nothing of it is left running.
+// Run probes until ctx is done. One goroutine schedules, one holds all the
+// conversations that need none of their own, and each other probe in flight
+// has one: the cost grows with probes in flight, not with monitors. When it
+// returns nothing of it is left running.
 //
 // When the machine is late the Pool says so (Stats, and the log), starts what
 // is overdue at twice the usual rate at most, and asks again instead of
@@ -32,6 +28,8 @@ func (p *Pool) Run(ctx context.Context) error {
 	defer cancel()
 	ctx = context.WithValue(ctx, leftovers{}, &probes)
 
+	var talks *reactor // made for the first probe that needs it
+
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	var warned time.Time
@@ -40,12 +38,24 @@ func (p *Pool) Run(ctx context.Context) error {
 		p.mu.Lock()
 		p.clock.woke(now)
 		p.startDue(ctx, &probes, now)
+		calls := p.calls
+		p.calls = nil
 		next := p.nextWake(now)
 		p.clock.armed = next
 		result, tell := p.nextResult()
 		lag := p.clock.lag.get(now)
 		p.mu.Unlock()
 
+		if len(calls) > 0 {
+			if talks == nil {
+				var err error
+				if talks, err = newReactor(func(ends []ending) { p.ended(ctx, ends) }); err != nil {
+					return fmt.Errorf("run checks: %w", err)
+				}
+				probes.Go(func() { talks.run(ctx) })
+			}
+			talks.start(calls)
+		}
 		if lag > lagWarning && now.Sub(warned) > lagWindow {
 			warned = now
 			p.log.Warn("checks are late", zap.Duration("lag", lag))
@@ -62,8 +72,6 @@ func (p *Pool) Run(ctx context.Context) error {
 		case <-p.wake:
 		case results <- result:
 			p.told()
-		case f := <-p.done:
-			p.finish(f)
 		}
 	}
 }
@@ -133,40 +141,44 @@ func (p *Pool) start(ctx context.Context, probes *sync.WaitGroup, e *entry, now 
 	p.running++
 	p.stats.Started++
 	e.gate.running++
-	e.running = true
 	e.stalled = p.clock.stalled
-	if late := now.Sub(e.due); late > tick {
-		p.clock.lag.add(now, late)
+	timeout := e.monitor.Timeout
+	if e.dialog != nil {
+		p.calls = append(p.calls, &dialogCall{entry: e, dialog: e.dialog, timeout: timeout})
+		return
 	}
-	run, timeout := e.run, e.monitor.Timeout
+	run := e.run
 	probes.Go(func() {
 		begin := time.Now()
 		probe, cancel := context.WithDeadline(ctx, begin.Add(timeout))
+		defer cancel()
 		seen := run(probe)
-		cancel()
 		if seen.Latency == 0 {
 			seen.Latency = time.Since(begin)
 		}
-		select {
-		case p.done <- finished{e, seen}:
-		case <-ctx.Done():
-		}
+		p.ended(ctx, []ending{{e, begin, seen}})
 	})
 }
 
-// finish takes f and all others that have come back.
-func (p *Pool) finish(f finished) {
+// ended takes what probes have seen.
+func (p *Pool) ended(ctx context.Context, ends []ending) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if ctx.Err() != nil {
+		return // they were cut off
+	}
 	now := time.Now()
 	p.clock.woke(now)
-	for {
-		p.judge(f.entry, f.seen, now)
-		select {
-		case f = <-p.done:
-		default:
-			return
+	wait := false // somebody waits for one of these to end
+	for _, end := range ends {
+		if late := end.begin.Sub(end.entry.due); late > tick {
+			p.clock.lag.add(now, late)
 		}
+		wait = wait || p.running >= p.limit || len(end.entry.gate.waiting) > 0
+		p.judge(end.entry, end.seen, now)
+	}
+	if wait || len(p.pending) > 0 || len(p.schedule) > 0 && p.schedule[0].due.Before(p.clock.armed) {
+		p.poke()
 	}
 }
 
@@ -174,7 +186,6 @@ func (p *Pool) finish(f finished) {
 func (p *Pool) judge(e *entry, seen Observation, now time.Time) {
 	p.running--
 	e.gate.running--
-	e.running = false
 	if e.gone {
 		return
 	}

@@ -50,6 +50,7 @@ type entry struct {
 	key     Key
 	monitor Monitor // with defaults
 	run     runner
+	dialog  *dialog // if it has one, it is held by the reactor and not run
 	gate    *gate
 
 	place  int // of places[monitor.Interval]
@@ -65,7 +66,6 @@ type entry struct {
 	interval time.Duration // that led to due
 	due      time.Time     // planned start of the next probe, or of the one in flight
 	index    int           // in the schedule; -1 when not there
-	running  bool
 	gone     bool          // removed while running
 	stalled  time.Duration // Pool.stalled when it was started
 

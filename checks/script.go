@@ -29,19 +29,19 @@ func (Script) limit() int { return 128 }
 
 // Run implements Probe.
 func (p Script) Run(ctx context.Context) Observation {
-	begin := time.Now()
+	a := newAttempt(ctx)
 	command := p.Command
-	if deadline, ok := ctx.Deadline(); ok {
-		seconds := strconv.FormatFloat(deadline.Sub(begin).Round(time.Millisecond).Seconds(), 'f', -1, 64)
+	if a.limit > 0 {
+		seconds := strconv.FormatFloat(a.limit.Seconds(), 'f', -1, 64)
 		command.Env = append(append([]string{}, command.Env...), "DIRECTOR_TIMEOUT="+seconds)
 	}
 	exit, output, err := RunCommand(ctx, command)
-	seen := Observation{Latency: time.Since(begin)}
+	seen := Observation{Latency: time.Since(a.begin)}
 	line := firstLine(output)
 	switch {
 	case errors.Is(err, ErrKilled):
 		seen.Status = "killed"
-		seen.Reason = fmt.Sprintf("no exit in %v, killed", allowed(ctx, begin))
+		seen.Reason = fmt.Sprintf("no exit in %v, killed", a.limit)
 	case notRun(err):
 		seen.Reason, seen.Ours = err.Error(), true
 	case err != nil:

@@ -19,10 +19,9 @@ type Route struct {
 	Mark      uint32     // fwmark; 0 is none, otherwise needs CAP_NET_ADMIN
 }
 
-// conn is a TCP connection on Go's own poller. It is made of a raw socket,
-// since net.Dialer spends three times the processor time of the connection
-// itself on things that a probe has no use for: keep-alive, the local and
-// remote names, its own timers and contexts.
+// conn is a TCP connection on Go's own poller, for probes that say more than a
+// dialog does. It is made of a raw socket, since net.Dialer spends time on what
+// a probe has no use for: keep-alive, names of the ends, its own timers.
 //
 // It closes with FIN, not with a reset, so that a server does not log an error
 // for each probe.
@@ -35,32 +34,35 @@ type conn struct {
 // dial connects to target. The connection can be used until ctx is done: then
 // whatever waits returns os.ErrDeadlineExceeded.
 func dial(ctx context.Context, target netip.AddrPort, route Route) (*conn, error) {
-	fd, err := openSocket(unix.SOCK_STREAM, target, route)
+	d := dialog{target: target, route: route}
+	fd, err := d.open()
 	if err != nil {
 		return nil, err
 	}
-	to := sockaddr(target)
-	if err := unix.Connect(fd, to); err != nil && err != unix.EINPROGRESS {
-		unix.Close(fd)
-		return nil, os.NewSyscallError("connect", err)
-	}
-	// The descriptor is non-blocking, so that os.File hands it to the poller.
-	c := &conn{File: os.NewFile(uintptr(fd), "tcp"), target: target}
-	c.stop = context.AfterFunc(ctx, func() { c.SetDeadline(time.Unix(1, 0)) })
-	if err := c.connected(to); err != nil {
+	c := newConn(ctx, fd, target)
+	if err := c.connected(); err != nil {
 		c.Close()
 		return nil, err
 	}
 	return c, nil
 }
 
+// newConn takes over fd, which is non-blocking, so that os.File hands it to
+// the poller.
+func newConn(ctx context.Context, fd int, target netip.AddrPort) *conn {
+	c := &conn{File: os.NewFile(uintptr(fd), "tcp"), target: target}
+	c.stop = context.AfterFunc(ctx, func() { c.SetDeadline(time.Unix(1, 0)) })
+	return c
+}
+
 // connected waits until the connection stands. A second connect(2) tells both
 // whether it does and, if not, why; SO_ERROR tells only the latter.
-func (c *conn) connected(to unix.Sockaddr) error {
+func (c *conn) connected() error {
 	raw, err := c.SyscallConn()
 	if err != nil {
 		return fmt.Errorf("wait for connection: %w", err)
 	}
+	to := sockaddr(c.target)
 	var refused error
 	err = raw.Write(func(fd uintptr) bool {
 		refused = unix.Connect(int(fd), to)

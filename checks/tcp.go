@@ -3,7 +3,6 @@ package checks
 import (
 	"context"
 	"net/netip"
-	"time"
 )
 
 // TCP is up when the target accepts a connection.
@@ -19,13 +18,14 @@ func (TCP) Kind() string { return "tcp" }
 func (p TCP) Key() string { return digest(p.Kind(), p) }
 
 // Run implements Probe.
-func (p TCP) Run(ctx context.Context) Observation {
-	begin := time.Now()
-	c, err := dial(ctx, p.Target, p.Route)
-	if err != nil {
-		return failed(ctx, begin, "connect", err)
-	}
-	seen := Observation{OK: true, Latency: time.Since(begin)}
-	c.Close()
-	return seen
+func (p TCP) Run(ctx context.Context) Observation { return p.dialog().run(ctx) }
+
+func (p TCP) dialog() *dialog {
+	return &dialog{target: p.Target, route: p.Route, begin: func() exchange { return connectOnly{} }}
 }
+
+// connectOnly is the exchange that has nothing to say.
+type connectOnly struct{}
+
+func (connectOnly) next(int, []byte) *verdict { return &verdict{seen: Observation{OK: true}} }
+func (connectOnly) verb() string              { return "connect" }

@@ -1,10 +1,8 @@
 package checks
 
 import (
-	"context"
 	"crypto/tls"
 	"crypto/x509"
-	"errors"
 	"fmt"
 	"net/netip"
 	"os"
@@ -108,14 +106,3 @@ func (t *tlsClient) current() (*tls.Config, error) {
 type fileError struct{ error }
 
 func (e fileError) Unwrap() error { return e.error }
-
-// tlsFailed returns the observation of a failed handshake.
-func tlsFailed(ctx context.Context, begin time.Time, err error) Observation {
-	seen := Observation{Latency: time.Since(begin)}
-	if file, ok := errors.AsType[fileError](err); ok {
-		seen.Reason, seen.Ours = "tls: "+file.Error(), true
-		return seen
-	}
-	seen.Reason, seen.Ours = tlsReason(ctx, begin, err), oursAlone(err)
-	return seen
-}

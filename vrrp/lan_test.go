@@ -43,6 +43,20 @@ type lanHost struct {
 
 func newLAN() *lan { return &lan{arp: make(map[netip.Addr]int)} }
 
+// count tells how many packets were sent so far.
+func (n *lan) count() int {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.seen
+}
+
+// at tells where the neighbours think an address is.
+func (n *lan) at(ip string) int {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.arp[netip.MustParseAddr(ip)]
+}
+
 // add makes a machine with an address 10.0.0.(id+1)/24 and a link-local one.
 func (n *lan) add() *lanHost {
 	n.mu.Lock()
@@ -90,11 +104,10 @@ func (h *lanHost) watch(ctx context.Context, out chan links) error {
 
 // lanPort is a port on the LAN.
 type lanPort struct {
-	host  *lanHost
-	v6    bool
-	in    chan frame
-	close func()
-	done  chan struct{}
+	host *lanHost
+	v6   bool
+	in   chan frame
+	done chan struct{}
 }
 
 func (h *lanHost) open(l link, v6 bool) (port, error) {
@@ -105,13 +118,10 @@ func (h *lanHost) open(l link, v6 bool) (port, error) {
 	}
 	p := &lanPort{host: h, v6: v6, in: make(chan frame, 1024), done: make(chan struct{})}
 	h.ports = append(h.ports, p)
-	return lanPortCloser{p}, nil
+	return p, nil
 }
 
-// lanPortCloser is a lanPort with its methods; the port itself keeps state only.
-type lanPortCloser struct{ *lanPort }
-
-func (p lanPortCloser) send(payload []byte, src, dst netip.Addr) error {
+func (p *lanPort) send(payload []byte, src, dst netip.Addr) error {
 	n := p.host.lan
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -141,7 +151,7 @@ func (h *lanHost) deliver(v6 bool, f frame) {
 	}
 }
 
-func (p lanPortCloser) receive(f *frame) error {
+func (p *lanPort) receive(f *frame) error {
 	select {
 	case <-p.done:
 		return net.ErrClosed
@@ -151,11 +161,11 @@ func (p lanPortCloser) receive(f *frame) error {
 	}
 }
 
-func (p lanPortCloser) close() error {
+func (p *lanPort) close() error {
 	h := p.host
 	h.lan.mu.Lock()
 	defer h.lan.mu.Unlock()
-	h.ports = slices.DeleteFunc(h.ports, func(o *lanPort) bool { return o == p.lanPort })
+	h.ports = slices.DeleteFunc(h.ports, func(o *lanPort) bool { return o == p })
 	close(p.done)
 	return nil
 }

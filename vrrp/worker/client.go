@@ -33,6 +33,9 @@ const (
 // errNone says that no worker runs.
 var errNone = errors.New("no worker runs")
 
+// errDied says that a worker ended before it answered.
+var errDied = errors.New("it ended before it answered")
+
 // source is where a Client gets its worker from: the operating system, or the
 // script of a test.
 type source interface {
@@ -128,7 +131,7 @@ func (c *Client) Run(ctx context.Context) error {
 			continue
 		}
 		began := time.Now()
-		err := c.attend(ctx, l)
+		err := c.attend(ctx)
 		switch {
 		case errors.Is(err, errNone):
 			if l = c.mail.level(); l.stop {
@@ -184,23 +187,31 @@ func (c *Client) disconnected(err error) {
 }
 
 // attend finds or starts a worker and serves it until the connection ends.
-func (c *Client) attend(ctx context.Context, l level) error {
-	b, err := c.source.find(ctx)
-	switch {
-	case err == nil:
-		c.log.Debug("VRRP worker found")
-	case !errors.Is(err, errNone):
+func (c *Client) attend(ctx context.Context) error {
+	err := c.try(ctx, c.source.find)
+	if errors.Is(err, errDied) {
+		// It was on its way out when it was found.
+		err = errNone
+	}
+	if !errors.Is(err, errNone) || c.mail.level().idle() {
 		return err
-	case l.idle():
-		return errNone
-	default:
-		if b, err = c.source.start(ctx); err != nil {
-			return err
+	}
+	return c.try(ctx, func(ctx context.Context) (born, error) {
+		b, err := c.source.start(ctx)
+		if err == nil {
+			c.log.Info("VRRP worker started")
 		}
-		c.log.Info("VRRP worker started")
+		return b, err
+	})
+}
+
+// try gets a worker and serves it until the connection ends.
+func (c *Client) try(ctx context.Context, get func(context.Context) (born, error)) error {
+	b, err := get(ctx)
+	if err != nil {
+		return err
 	}
 	defer b.proc.close()
-
 	mine := ours()
 	mine.Yield = c.yield
 	link, err := greet(ctx, b.conn, mine)
@@ -223,7 +234,7 @@ func (c *Client) refused(ctx context.Context, b born, err error) error {
 		c.log.Warn("VRRP worker does not answer and is replaced", zap.Error(err))
 		c.end(ctx, b.proc, time.Second)
 	case lost(err) && b.proc.ended(ctx, time.Second):
-		err = fmt.Errorf("%s before it answered", b.proc.fate())
+		err = fmt.Errorf("%w: %s", errDied, b.proc.fate())
 	}
 	return err
 }

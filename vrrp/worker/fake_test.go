@@ -25,6 +25,7 @@ type fakeRouter struct {
 	mu    sync.Mutex
 	heard []heard
 	state vrrp.State
+	note  string // the reason in every status
 }
 
 type heard struct {
@@ -59,7 +60,7 @@ func (r *fakeRouter) Run(ctx context.Context) error {
 			return
 		}
 		select {
-		case r.reports <- vrrp.Report{Transitions: tr, Status: []vrrp.Status{{Group: "front", State: r.now()}}, Connected: true}:
+		case r.reports <- vrrp.Report{Transitions: tr, Status: []vrrp.Status{{Group: "front", State: r.now(), Reason: r.note}}, Connected: true}:
 		case <-ctx.Done():
 		}
 	}
@@ -145,7 +146,6 @@ type machine struct {
 	current *fakeWorker
 	started []*fakeWorker
 	refuse  error // what start answers
-	hello   func(*server)
 }
 
 // fakeWorker is a worker process: a real server around a fake router.
@@ -250,7 +250,6 @@ type engine struct {
 	*Client
 	cancel context.CancelFunc
 	over   chan struct{}
-	stop   chan struct{} // closed: reads no more
 
 	mu      sync.Mutex
 	reports []vrrp.Report

@@ -31,7 +31,7 @@ type listener struct {
 // listen takes the lock and makes the socket. The socket appears under its
 // name only when it answers and nobody else may use it.
 func listen(ctx context.Context, socket string, log *zap.Logger) (*listener, error) {
-	lock, err := takeLock(ctx, lockPath(socket))
+	lock, err := takeLock(ctx, socket)
 	if err != nil {
 		return nil, err
 	}
@@ -62,7 +62,8 @@ func listen(ctx context.Context, socket string, log *zap.Logger) (*listener, err
 	return &listener{UnixListener: ln, socket: socket, lock: lock, log: log}, nil
 }
 
-func takeLock(ctx context.Context, path string) (*os.File, error) {
+func takeLock(ctx context.Context, socket string) (*os.File, error) {
+	path := lockPath(socket)
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("take lock: %w", err)
@@ -85,7 +86,7 @@ func takeLock(ctx context.Context, path string) (*os.File, error) {
 		case <-retry.C:
 		case <-ctx.Done():
 			f.Close()
-			return nil, fmt.Errorf("take lock %s: another VRRP worker (process %d) holds it", path, lockHolder(path))
+			return nil, fmt.Errorf("take lock %s: another VRRP worker (process %d) holds it", path, lockHolder(socket))
 		}
 	}
 	if err := errors.Join(f.Truncate(0), writeAt(f, strconv.Itoa(os.Getpid())+"\n")); err != nil {

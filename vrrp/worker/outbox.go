@@ -35,9 +35,7 @@ func (o *outbox) add(r vrrp.Report) {
 		o.transitions = append([]vrrp.Transition(nil), o.transitions[over:]...)
 		o.lost += uint64(over)
 	}
-	if r.Status != nil {
-		o.status = r.Status
-	}
+	o.status = r.Status
 	if !o.changed {
 		o.problems = nil
 	}

@@ -93,8 +93,8 @@ func TestOutboxTellsEachProblem(t *testing.T) {
 		t.Errorf("afterwards (-want +got):\n%s", diff)
 	}
 	o.told()
-	o.add(vrrp.Report{Status: []vrrp.Status{{Group: "a"}}})
-	o.add(vrrp.Report{})
+	o.add(vrrp.Report{Status: []vrrp.Status{{Group: "a"}, {Group: "b"}}})
+	o.add(vrrp.Report{Status: []vrrp.Status{{Group: "b"}}})
 	if r := o.after(0); r.Problems != nil || len(r.Status) != 1 {
 		t.Errorf("got %+v, want no problem any more and the last status", r)
 	}

@@ -23,7 +23,7 @@ const (
 
 const (
 	// maxGreeting bounds the connections that have not said hello yet.
-	maxGreeting = 16
+	maxGreeting = 256
 	// orphanLife is how long a worker lives at least when no engine is connected.
 	orphanLife = time.Minute
 	// routerStop is how long the router may take to leave by rule: less than
@@ -213,7 +213,7 @@ func (s *server) join(l *link) {
 	}
 	s.log.Info("engine connected")
 	s.link, s.sent = l, 0
-	s.box.changed = true // the status is told to whoever comes
+	s.box.changed = s.box.connected // whoever comes is told what is known
 }
 
 // leave forgets an engine that went away or did wrong.

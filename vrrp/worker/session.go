@@ -137,10 +137,11 @@ func (s *session) over(ctx context.Context) error {
 		return errNone
 	}
 	s.yield = s.bye == byeReplaced || s.bye == byeYield
+	ended := !s.yield && s.proc.ended(ctx, time.Second)
 	switch {
 	case s.bye != "":
 		return errors.New(s.bye)
-	case s.proc.ended(ctx, time.Second):
+	case ended:
 		return errors.New(s.proc.fate())
 	default:
 		return s.link.err

@@ -197,7 +197,6 @@ func TestTooLargeIsNotSent(t *testing.T) {
 func TestSchemaTellsTypesApart(t *testing.T) {
 	type inner struct{ A int }
 	type one struct{ X []inner }
-	type same struct{ X []inner }
 	seen := map[string]string{}
 	for name, typ := range map[string]reflect.Type{
 		"one":        reflect.TypeFor[one](),
@@ -217,10 +216,9 @@ func TestSchemaTellsTypesApart(t *testing.T) {
 		}
 		seen[s] = name
 	}
-	if schemaOf(reflect.TypeFor[one]()) != schemaOf(reflect.TypeFor[one]()) {
+	if s := schemaOf(reflect.TypeFor[one]()); seen[s] != "one" {
 		t.Error("a type's schema differs from itself")
 	}
-	_ = same{}
 }
 
 func FuzzDecode(f *testing.F) {

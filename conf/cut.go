@@ -54,7 +54,12 @@ func itemEnd(src []byte, i int) int {
 func skipBlank(src []byte, i int) int {
 	for i < len(src) {
 		switch src[i] {
-		case ' ', '\t', '\n', '\r':
+		case ' ', '\t', '\n':
+			i++
+		case '\r': // white space only as a part of an end of line
+			if i+1 == len(src) || src[i+1] != '\n' {
+				return i
+			}
 			i++
 		case '#':
 			i = lineEnd(src, i)

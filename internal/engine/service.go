@@ -153,13 +153,3 @@ func (s *service) replan(now time.Time) {
 	s.planned = plan(s.vs, s.views(now), s.quorum, leaving)
 	s.status = nil
 }
-
-// find returns the index of the real server at addr, or -1.
-func (s *service) find(addr netip.AddrPort) int {
-	for i := range s.vs.Reals {
-		if s.vs.Reals[i].Address() == addr {
-			return i
-		}
-	}
-	return -1
-}

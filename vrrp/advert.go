@@ -35,6 +35,7 @@ type advert struct {
 	interval  time.Duration
 	password  [passwordLen]byte
 	addresses []netip.Addr
+	length    int // parsed: of the message; what follows it is a trailer
 }
 
 // drop is why a packet was not taken. The zero value means that it was.
@@ -52,6 +53,13 @@ const (
 	dropAuth
 	dropOwn
 	dropSource
+	dropDestination
+	dropUnsigned // no HMAC
+	dropTrailer  // malformed HMAC trailer
+	dropKey      // of an unknown key
+	dropHMAC     // wrong
+	dropStale    // too old or too new
+	dropReplay   // seen before
 	dropFamily
 	drops // how many there are
 )
@@ -81,6 +89,20 @@ func (d drop) String() string {
 		return "own"
 	case dropSource:
 		return "source"
+	case dropDestination:
+		return "destination"
+	case dropUnsigned:
+		return "unsigned"
+	case dropTrailer:
+		return "trailer"
+	case dropKey:
+		return "unknown_key"
+	case dropHMAC:
+		return "hmac"
+	case dropStale:
+		return "stale"
+	case dropReplay:
+		return "replay"
 	case dropFamily:
 		return "family"
 	}
@@ -157,16 +179,16 @@ func (a *advert) parse(b []byte, src, dst netip.Addr) drop {
 	if count == 0 || len(b) < headerLen+count*size+trailer {
 		return dropLength
 	}
-	// "It MUST verify the VRRP checksum." Over the whole payload: what follows
-	// the addresses (version 2's authentication data, a trailer) is summed too.
-	sum := checksum(b, 0)
-	switch {
+	a.length = headerLen + count*size + trailer
+	// "It MUST verify the VRRP checksum." In IPv6 it covers all of the payload,
+	// an HMAC trailer too, in IPv4 the message only.
+	switch msg := b[:a.length]; {
 	case src.Is6():
 		if checksum(b, pseudoHeader(src, dst, len(b))) != 0 {
 			return dropChecksum
 		}
-	case sum == 0:
-	case a.version == 3 && checksum(b, pseudoHeader(src, dst, len(b))) == 0:
+	case checksum(msg, 0) == 0:
+	case a.version == 3 && checksum(msg, pseudoHeader(src, dst, len(msg))) == 0:
 	default:
 		return dropChecksum
 	}

@@ -41,9 +41,9 @@ func (l *loop) member(a assessment) *member {
 // wish is what the keeper is to do for a member.
 func (m *member) wish() wish {
 	return wish{
-		member: m, link: m.link, addresses: m.group.Addresses,
+		member: m, link: m.link, addresses: m.group.held(),
 		lease: cmp.Or(m.group.Lease, defaultLease), owned: m.group.Priority == owner,
-		intent: m.intent, dropAt: m.dropAt, announce: m.announce, doubt: m.doubt,
+		intent: m.intent, dropAt: m.dropAt, announce: m.announce, doubt: m.doubt, how: m.group.Announce,
 	}
 }
 

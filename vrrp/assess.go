@@ -49,13 +49,7 @@ func assess(o Orders, ls links, refused map[tapKey]string, orphaned string) []as
 			a.fault = fault{reason: why, hard: true}
 		}
 		if a.fault.reason == "" {
-			a.self = a.link.source(g.v6(), virtual)
-			if !a.self.IsValid() && g.Priority == owner {
-				a.self = a.link.source(g.v6(), func(netip.Addr) bool { return false })
-			}
-			if !a.self.IsValid() {
-				a.fault = fault{reason: fmt.Sprintf("interface %s has no %s address to send from", g.Interface, familyName(g.v6())), hard: true}
-			}
+			a.self, a.fault = g.self(a.link, virtual)
 		}
 		if a.fault.reason == "" && orphaned != "" {
 			a.fault = fault{reason: orphaned}
@@ -63,6 +57,7 @@ func assess(o Orders, ls links, refused map[tapKey]string, orphaned string) []as
 		a.params = params{
 			version: uint8(g.Version), priority: g.Priority, interval: g.Interval,
 			preempt: g.Preempt, preemptDelay: g.PreemptDelay, self: a.self,
+			startDelay: g.StartDelay, downAdverts: g.DownAdverts,
 		}
 		list = append(list, a)
 	}
@@ -89,6 +84,14 @@ func (g Group) v6() bool {
 	return len(g.Addresses) > 0 && g.Addresses[0].Addr().Is6()
 }
 
+// held are the addresses that the master has on its interface.
+func (g Group) held() []netip.Prefix {
+	if len(g.Excluded) == 0 {
+		return g.Addresses
+	}
+	return slices.Concat(g.Addresses, g.Excluded)
+}
+
 // check refuses what cannot be put on the wire. Configuration has been checked
 // before; this keeps a wrong order from becoming a wrong packet.
 func (g Group) check() error {
@@ -111,12 +114,24 @@ func (g Group) check() error {
 		return errors.New("IPv4 and IPv6 addresses in one group")
 	case g.Version == 2 && g.v6():
 		return errors.New("version 2 has no IPv6")
+	case g.Password != "" && g.Version != 2:
+		return errors.New("only version 2 has a password")
+	case len(g.Password) > passwordLen:
+		return fmt.Errorf("password is longer than %d bytes", passwordLen)
+	case g.Unicast != nil && len(g.Unicast.Peers) == 0:
+		return errors.New("unicast without peers")
+	case g.Unicast != nil && slices.ContainsFunc(g.Unicast.Peers, func(ip netip.Addr) bool { return ip.Is6() != g.v6() }):
+		return errors.New("unicast peers of another family than the addresses")
 	case g.Version == 2 && (g.Interval%time.Second != 0 || g.Interval < time.Second):
 		return fmt.Errorf("version 2 has no interval of %s", g.Interval)
 	case g.Interval%(10*time.Millisecond) != 0 || g.Interval <= 0:
 		return fmt.Errorf("version 3 has no interval of %s", g.Interval)
 	case g.Interval > limit:
 		return fmt.Errorf("interval %s is above %s", g.Interval, limit)
+	case g.HMAC != nil && g.Version != 3:
+		return errors.New("only version 3 is signed")
+	case g.HMAC != nil:
+		return g.HMAC.check()
 	}
 	return nil
 }
@@ -131,6 +146,29 @@ func (g Group) place(ls links) (link, fault) {
 		return l, fault{reason: fmt.Sprintf("interface %s is down", g.Interface), hard: true}
 	}
 	return l, fault{}
+}
+
+// self finds the address that the group sends from.
+func (g Group) self(l link, virtual func(netip.Addr) bool) (netip.Addr, fault) {
+	if u := g.Unicast; u != nil && u.Source.IsValid() {
+		if !slices.ContainsFunc(l.addresses, func(a linkAddress) bool { return a.prefix.Addr() == u.Source && !a.unusable }) {
+			return netip.Addr{}, fault{reason: fmt.Sprintf("interface %s has no address %s to send from", g.Interface, u.Source), hard: true}
+		}
+		return u.Source, fault{}
+	}
+	if u := g.Unicast; u != nil && g.v6() && !u.Peers[0].IsLinkLocalUnicast() {
+		if ip := l.global6(virtual); ip.IsValid() {
+			return ip, fault{}
+		}
+	}
+	ip := l.source(g.v6(), virtual)
+	if !ip.IsValid() && g.Priority == owner {
+		ip = l.source(g.v6(), func(netip.Addr) bool { return false })
+	}
+	if !ip.IsValid() {
+		return ip, fault{reason: fmt.Sprintf("interface %s has no %s address to send from", g.Interface, familyName(g.v6())), hard: true}
+	}
+	return ip, fault{}
 }
 
 // applyTracks adds to every group's priority what its tracks say, and to its
@@ -220,7 +258,7 @@ func shareFaults(list []assessment) {
 func virtuals(c Config) func(netip.Addr) bool {
 	set := make(map[netip.Addr]bool)
 	for _, g := range c.Groups {
-		for _, p := range g.Addresses {
+		for _, p := range g.held() {
 			set[p.Addr()] = true
 		}
 	}

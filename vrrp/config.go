@@ -30,6 +30,30 @@ type Group struct {
 	Addresses    []netip.Prefix // one family
 	Lease        time.Duration  // kernel lifetime of the addresses
 	Tracks       []Track
+
+	Excluded    []netip.Prefix // held like Addresses, but not advertised; of either family
+	StartDelay  time.Duration  // how long it waits after the start of the process before it takes part
+	DownAdverts int            // advertisements missed before the master counts as gone; 0 is 3
+	Unicast     *Unicast       // nil: multicast
+	Password    string         // version 2: authentication type 1, at most 8 bytes; empty: none
+	HMAC        *HMAC          // version 3: nil: none
+	Announce    Announce
+}
+
+// Unicast is how a group's advertisements travel where multicast does not.
+type Unicast struct {
+	Source netip.Addr   // of what is sent; invalid: the interface's own
+	Peers  []netip.Addr // to whom it is sent, and from whom it is taken
+	TTL    uint8        // of what is sent; 0 is 255
+	MinTTL uint8        // of what is taken; 0 is 255: one hop only
+}
+
+// Announce is when a master announces its addresses (gratuitous ARP,
+// unsolicited neighbour advertisement).
+type Announce struct {
+	Times   []time.Duration // after the takeover; nil is a schedule that copes with slow switches
+	Refresh time.Duration   // and again at this interval; 0 is never
+	Spacing time.Duration   // at least between two announcements on one interface
 }
 
 // Track is something whose state changes a group's priority. With Weight zero,

@@ -10,36 +10,36 @@ import (
 	"go.uber.org/zap"
 )
 
-// bursts is how often the addresses are announced after a takeover.
-const bursts = 7
-
-// burst is when the i-th announcement is made. One volley at once is lost when
-// a switch port is just coming up or a bridge still learns, and the client then
-// waits for its own ARP timeout; so the repeats are spread, and grow. The last
-// one comes when the lease of a former master that was killed or hangs has run
-// out: until then its kernel may have answered for the address.
-func burst(i int, lease time.Duration) time.Duration {
-	switch i {
-	case 0:
-		return 0
-	case 1:
-		return 10 * time.Millisecond
-	case 2:
-		return 50 * time.Millisecond
-	case 3:
-		return 200 * time.Millisecond
-	case 4:
-		return time.Second
-	case 5:
-		return 5 * time.Second
+// burst is when the i-th announcement after a takeover is made, if there is
+// one. One volley at once is lost when a switch port is just coming up or a
+// bridge still learns, and the client then waits for its own ARP timeout; so
+// the repeats are spread, and grow. The last one comes when the lease of a
+// former master that was killed or hangs has run out: until then its kernel may
+// have answered for the address.
+func (w wish) burst(i int) (time.Duration, bool) {
+	times := w.how.Times
+	if times == nil {
+		times = defaultTimes[:]
+		if i == len(times) {
+			return max(w.lease+2*time.Second, 6*time.Second), true
+		}
 	}
-	return max(lease+2*time.Second, 6*time.Second)
+	if i < len(times) {
+		return times[i], true
+	}
+	return 0, false
+}
+
+// defaultTimes are the announcements of a group that has no wish of its own.
+var defaultTimes = [...]time.Duration{
+	0, 10 * time.Millisecond, 50 * time.Millisecond, 200 * time.Millisecond,
+	time.Second, 5 * time.Second,
 }
 
 const (
-	// burstFresh is how long a burst counts as still going on: a wish for
-	// another one within it would only repeat it.
-	burstFresh = 500 * time.Millisecond
+	// burstGap is the least time from one burst to the next: a flood of
+	// reasons to announce is not answered by a flood.
+	burstGap = 100 * time.Millisecond
 
 	retryMin = 20 * time.Millisecond
 	retryMax = 2 * time.Second
@@ -57,6 +57,7 @@ type wish struct {
 	dropAt    time.Time // intent is letGo: not before
 	announce  uint64    // grows when they are to be announced again
 	doubt     uint64    // grows when somebody else has removed one
+	how       Announce
 }
 
 // intent is what is to become of addresses.
@@ -85,6 +86,8 @@ type lease struct {
 	wait    time.Duration
 	burst   int       // the next announcement
 	began   time.Time // the burst
+	spoke   time.Time // when it was announced last
+	again   bool      // another burst is due, as soon as burstGap allows
 	problem string
 }
 
@@ -98,6 +101,7 @@ type keeper struct {
 	reports  chan map[*member]kept // latest wins
 	leases   []*lease
 	told     map[*member]uint64 // announcements made
+	spoke    map[int]time.Time  // by interface: the last one
 	virtual  func(netip.Addr) bool
 	unsettle bool
 }
@@ -108,6 +112,7 @@ func newKeeper(log *zap.Logger, k kernel) *keeper {
 		wishes:  make(chan []wish, 1),
 		reports: make(chan map[*member]kept, 1),
 		told:    make(map[*member]uint64),
+		spoke:   make(map[int]time.Time),
 	}
 }
 
@@ -178,6 +183,9 @@ func (k *keeper) pick(now time.Time) (*lease, chore, time.Time) {
 			if !ok {
 				continue
 			}
+			if spacing := l.w.how.Spacing; do == choreAnnounce && spacing > 0 {
+				at = later(at, k.spoke[l.w.link.index].Add(spacing))
+			}
 			due, bestDue := !at.After(now), best != nil && !bestAt.After(now)
 			switch {
 			case best == nil,
@@ -194,14 +202,28 @@ func (k *keeper) pick(now time.Time) (*lease, chore, time.Time) {
 // when tells when a chore is to be done for the lease, if at all.
 func (l *lease) when(do chore) (time.Time, bool) {
 	switch {
-	case do == choreAnnounce && l.w.intent == keep && l.held && l.burst < bursts:
-		return l.began.Add(burst(l.burst, l.w.lease)), true
+	case do == choreAnnounce && l.w.intent == keep && l.held:
+		return l.announceAt()
 	case do == choreAdd && l.w.intent == keep && !l.held:
 		return l.dueAt, true
 	case do == choreDrop && l.w.intent == letGo && l.maybe:
 		return later(l.w.dropAt, l.dueAt), true
 	case do == choreRenew && l.w.intent == keep && l.held && !l.w.owned:
 		return l.dueAt, true
+	}
+	return time.Time{}, false
+}
+
+// announceAt is when the address is to be announced next.
+func (l *lease) announceAt() (time.Time, bool) {
+	if l.again {
+		return l.began.Add(burstGap), true
+	}
+	if d, ok := l.w.burst(l.burst); ok {
+		return l.began.Add(d), true
+	}
+	if l.w.how.Refresh > 0 {
+		return l.spoke.Add(l.w.how.Refresh), true
 	}
 	return time.Time{}, false
 }
@@ -218,10 +240,19 @@ func (k *keeper) work(l *lease, do chore, now time.Time) {
 	var err error
 	switch do {
 	case choreAnnounce:
+		if l.again {
+			l.burst, l.began, l.again = 0, now, false
+		}
 		// A repeat that was missed is not made up for.
-		for l.burst < bursts && !l.began.Add(burst(l.burst, l.w.lease)).After(now) {
+		for {
+			d, ok := l.w.burst(l.burst)
+			if !ok || l.began.Add(d).After(now) {
+				break
+			}
 			l.burst++
 		}
+		l.spoke = now
+		k.spoke[l.w.link.index] = now
 		k.told[l.w.member]++
 		if err = k.kernel.announce(l.w.link, l.prefix.Addr()); err != nil {
 			err = fmt.Errorf("announce %s on %s: %w", l.prefix.Addr(), l.w.link.name, err)
@@ -239,7 +270,7 @@ func (k *keeper) work(l *lease, do chore, now time.Time) {
 			break
 		}
 		if !l.held {
-			l.burst, l.began = 0, now
+			l.burst, l.began, l.again = 0, now, false
 		}
 		l.held, l.maybe = true, true
 		l.dueAt = now.Add(l.w.lease / 3)
@@ -316,6 +347,11 @@ func (k *keeper) adopt(ws []wish, now time.Time) {
 		l.adopt(w, now)
 		k.leases = append(k.leases, l)
 	}
+	for m := range k.told {
+		if !slices.ContainsFunc(k.leases, func(l *lease) bool { return l.w.member == m }) {
+			delete(k.told, m)
+		}
+	}
 	k.virtual = func(ip netip.Addr) bool { return virtual[ip] }
 	k.unsettle = true
 }
@@ -325,8 +361,8 @@ func (l *lease) adopt(w wish, now time.Time) {
 	if w.intent != l.w.intent || w.lease != l.w.lease {
 		l.dueAt, l.wait = now, 0
 	}
-	if w.intent == keep && l.held && w.announce != l.w.announce && now.Sub(l.began) > burstFresh {
-		l.burst, l.began = 0, now
+	if w.announce != l.w.announce {
+		l.again = true
 	}
 	if w.intent != keep || w.doubt != l.w.doubt {
 		l.held = false // which for all we know it is not

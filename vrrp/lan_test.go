@@ -121,7 +121,7 @@ func (h *lanHost) open(l link, v6 bool) (port, error) {
 	return p, nil
 }
 
-func (p *lanPort) send(payload []byte, src, dst netip.Addr) error {
+func (p *lanPort) send(payload []byte, src, dst netip.Addr, ttl int) error {
 	n := p.host.lan
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -129,14 +129,19 @@ func (p *lanPort) send(payload []byte, src, dst netip.Addr) error {
 	if p.host.cut || !p.host.links["eth0"].up {
 		return nil
 	}
-	f := frame{src: src, dst: dst, ttl: 255}
+	f := frame{src: src, dst: dst, ttl: ttl}
 	f.n = copy(f.buf[:], payload)
 	for _, h := range n.hosts {
-		if h != p.host && !h.cut && h.links["eth0"].up {
+		if h != p.host && !h.cut && h.links["eth0"].up && (dst.IsMulticast() || h.links["eth0"].hears(dst)) {
 			h.deliver(p.v6, f)
 		}
 	}
 	return nil
+}
+
+// hears tells whether an address is the link's.
+func (l link) hears(ip netip.Addr) bool {
+	return slices.ContainsFunc(l.addresses, func(a linkAddress) bool { return a.prefix.Addr() == ip })
 }
 
 // deliver puts a packet into the machine's sockets. The caller holds lan.mu.

@@ -44,6 +44,17 @@ func (l link) source(v6 bool, virtual func(netip.Addr) bool) netip.Addr {
 	return netip.Addr{}
 }
 
+// global6 returns the first IPv6 address that reaches beyond the link.
+func (l link) global6(virtual func(netip.Addr) bool) netip.Addr {
+	for _, a := range l.addresses {
+		ip := a.prefix.Addr()
+		if ip.Is6() && ip.IsGlobalUnicast() && !a.unusable && !a.mine && !virtual(ip) {
+			return ip
+		}
+	}
+	return netip.Addr{}
+}
+
 // covers tells whether an address that is not virtual already makes the link's
 // route to a prefix.
 func (l link) covers(p netip.Prefix, virtual func(netip.Addr) bool) bool {

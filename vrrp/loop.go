@@ -178,7 +178,7 @@ func (l *loop) relink(now time.Time, ls links) {
 			continue
 		}
 		was, is := l.links[m.group.Interface], ls[m.group.Interface]
-		for _, p := range m.group.Addresses {
+		for _, p := range m.group.held() {
 			if is.up && was.index == is.index && was.has(p) && !is.has(p) {
 				l.log.Warn("address was removed by somebody else, putting it back",
 					zap.String("group", m.name), zap.Stringer("address", p))
@@ -196,7 +196,7 @@ func (l *loop) relink(now time.Time, ls links) {
 func (l *loop) settled(now time.Time, k map[*member]kept) {
 	l.kept = k
 	for m, r := range k {
-		if m.intent == keep && r.problem == "" && len(r.held) == len(m.group.Addresses) {
+		if m.intent == keep && r.problem == "" && len(r.held) == len(m.group.held()) {
 			l.core.held(now, m)
 		}
 	}

@@ -250,6 +250,41 @@ func TestInterface(t *testing.T) {
 	})
 }
 
+// TestCableBack plugs the master's cable back into a switch that takes a moment
+// to forward: both are master until it does, and then the neighbours must learn
+// at once that the better one is, not at the end of their ARP timeout.
+func TestCableBack(t *testing.T) {
+	for _, deaf := range []time.Duration{0, 350 * time.Millisecond, 400 * time.Millisecond, 700 * time.Millisecond, 3 * time.Second} {
+		t.Run(deaf.String(), func(t *testing.T) {
+			duo(t, func(t *testing.T, a, b *router) {
+				a.host.change(func(ls links) { l := ls["eth0"]; l.up = false; ls["eth0"] = l })
+				time.Sleep(time.Second)
+				a.host.set(func(h *lanHost) { h.cut = true })
+				a.host.change(func(ls links) { l := ls["eth0"]; l.up = true; ls["eth0"] = l })
+				time.Sleep(deaf)
+				a.host.set(func(h *lanHost) { h.cut = false })
+				for range 2000 {
+					synctest.Wait()
+					holder := a.host.lan.at("10.0.0.100")
+					if !a.host.lan.hosts[holder].holds(vip) {
+						// The burst in progress may have to end first.
+						time.Sleep(burstGap - 50*time.Millisecond)
+						synctest.Wait()
+						holder = a.host.lan.at("10.0.0.100")
+						if !a.host.lan.hosts[holder].holds(vip) {
+							t.Fatalf("the neighbours ask %d, which has nothing", holder)
+						}
+					}
+					time.Sleep(time.Millisecond)
+				}
+				if at := a.host.lan.at("10.0.0.100"); at != 0 || a.status("front").State != Master {
+					t.Errorf("the neighbours ask %d", at)
+				}
+			})
+		})
+	}
+}
+
 // TestAddressStolen puts an address back that somebody has removed, without a
 // change of state, and announces it.
 func TestAddressStolen(t *testing.T) {

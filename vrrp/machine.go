@@ -1,6 +1,7 @@
 package vrrp
 
 import (
+	"fmt"
 	"net/netip"
 	"time"
 )
@@ -85,6 +86,7 @@ type machine struct {
 	reason string // why it is in this state
 	master heard  // BACKUP: the master last accepted; its interval is Active_Adver_Interval
 
+	waiting bool  // INIT: start_delay runs
 	wants   bool  // BACKUP: the Active_Down_Timer ran out
 	goodbye bool  // BACKUP: the master said that it leaves
 	rival   heard // BACKUP: a master of lower priority heard since the last one accepted
@@ -142,9 +144,23 @@ func (m *machine) initialize(ev event) {
 		// "(115) + Set Active_Adver_Interval to Advertisement_Interval, (120)
 		// set the Active_Down_Timer to Active_Down_Interval, (125) transition
 		// to the {Backup} state."
+		was := m.state
 		m.p = ev.params
 		m.fresh = true
+		if m.waiting {
+			return
+		}
+		if was == Initialize && m.p.startDelay > 0 {
+			m.waiting = true
+			m.reason = fmt.Sprintf("waits for %s after the start", m.p.startDelay)
+			m.set(delayTimer, m.p.startDelay)
+			return
+		}
 		m.enterBackup(heard{interval: m.p.interval}, "started")
+	case evTimer:
+		if m.waiting {
+			m.enterBackup(heard{interval: m.p.interval}, "started")
+		}
 	case evShutdown:
 		m.become(Initialize, ev.reason)
 		m.do(action{kind: actDrop})

@@ -26,7 +26,7 @@ func (m *machine) serveTimer(ev event) {
 	if ev.timer != mainTimer {
 		return
 	}
-	if !m.stalled && !m.silent && ev.late >= (downAdverts-1)*m.p.interval {
+	if !m.stalled && !m.silent && ev.late >= m.p.overslept() {
 		// Others may have taken over meanwhile: listen before speaking.
 		m.stalled = true
 		m.set(mainTimer, min(m.p.interval, stallGrace))

@@ -32,7 +32,7 @@ type network interface {
 // port is a way to the other routers on one interface, in one family.
 type port interface {
 	// send sends a packet's payload. It does not wait.
-	send(payload []byte, src, dst netip.Addr) error
+	send(payload []byte, src, dst netip.Addr, ttl int) error
 	// receive waits for the next packet and puts it into f. After close it fails.
 	receive(f *frame) error
 	close() error

@@ -1,6 +1,7 @@
 package vrrp
 
 import (
+	"cmp"
 	"net/netip"
 	"time"
 )
@@ -40,6 +41,8 @@ type params struct {
 	interval     time.Duration
 	preempt      bool
 	preemptDelay time.Duration
+	startDelay   time.Duration
+	downAdverts  int        // 0 is downAdverts
 	self         netip.Addr // breaks a tie of priorities
 }
 
@@ -55,7 +58,7 @@ func (p params) skew(interval time.Duration) time.Duration {
 // masterDown is Active_Down_Interval: how long a backup waits for an
 // advertisement of a master that sends one every interval.
 func (p params) masterDown(interval time.Duration) time.Duration {
-	return downAdverts*interval + p.skew(interval)
+	return time.Duration(cmp.Or(p.downAdverts, downAdverts))*interval + p.skew(interval)
 }
 
 // handover is how long a leaving master waits for a successor. No skew is
@@ -63,4 +66,10 @@ func (p params) masterDown(interval time.Duration) time.Duration {
 // leave, priority zero, is told twice, in case the first was lost.
 func (p params) handover() time.Duration {
 	return min(2*max(p.interval, p.skew(p.interval))+handoverMargin, handoverMax)
+}
+
+// overslept is how late an advertisement must be for others to have taken over:
+// they have missed as many as they count.
+func (p params) overslept() time.Duration {
+	return time.Duration(max(cmp.Or(p.downAdverts, downAdverts)-1, 1)) * p.interval
 }

@@ -33,7 +33,7 @@ type socket struct {
 	to4     unix.SockaddrInet4
 	to6     unix.SockaddrInet6
 	sendErr error
-	doSend  func(fd uintptr) bool
+	doSend  func(fd uintptr) // s.sendOnce, made once
 }
 
 // tos is DSCP CS6, internetwork control, which peers use too.
@@ -123,28 +123,27 @@ func configure(fd int, l link, v6 bool) error {
 
 // send sends without waiting: a full queue is an error, and the next
 // advertisement is not far.
-func (s *socket) send(payload []byte, src, dst netip.Addr) error {
+func (s *socket) send(payload []byte, src, dst netip.Addr, ttl int) error {
 	s.out = payload
 	if s.v6 {
 		s.to6 = unix.SockaddrInet6{Addr: dst.As16(), ZoneId: uint32(s.link.index)}
 		s.to = &s.to6
 		s.control = pktinfo6(s.control[:0], src, s.link.index)
+		s.control = number(s.control, unix.IPPROTO_IPV6, unix.IPV6_HOPLIMIT, ttl)
 	} else {
 		s.to4 = unix.SockaddrInet4{Addr: dst.As4()}
 		s.to = &s.to4
 		s.control = pktinfo4(s.control[:0], src, s.link.index)
+		s.control = number(s.control, unix.IPPROTO_IP, unix.IP_TTL, ttl)
 	}
-	if err := s.conn.Control(s.doSendControl); err != nil {
+	if err := s.conn.Control(s.doSend); err != nil {
 		return err
 	}
 	return s.sendErr
 }
 
-func (s *socket) doSendControl(fd uintptr) { s.doSend(fd) }
-
-func (s *socket) sendOnce(fd uintptr) bool {
+func (s *socket) sendOnce(fd uintptr) {
 	_, s.sendErr = unix.SendmsgN(int(fd), s.out, s.control, s.to, unix.MSG_DONTWAIT)
-	return true
 }
 
 // receive waits for a packet.
@@ -231,15 +230,18 @@ func pktinfo6(b []byte, src netip.Addr, index int) []byte {
 	return align(binary.NativeEndian.AppendUint32(b, uint32(index)))
 }
 
+// number appends a control message of one integer.
+func number(b []byte, level, typ int32, v int) []byte {
+	b = cmsg(b, level, typ, 4)
+	return align(binary.NativeEndian.AppendUint32(b, uint32(v)))
+}
+
 // cmsg appends the header of a control message with size bytes of data.
 func cmsg(b []byte, level, typ int32, size int) []byte {
 	h := unix.Cmsghdr{Level: level, Type: typ}
 	h.SetLen(unix.CmsgLen(size))
 	b = append(b, unsafe.Slice((*byte)(unsafe.Pointer(&h)), unix.SizeofCmsghdr)...)
-	for len(b) < unix.CmsgLen(0) {
-		b = append(b, 0)
-	}
-	return b
+	return align(b)
 }
 
 // align pads to where the kernel expects the next control message.

@@ -14,6 +14,7 @@ type body struct {
 	link   link
 	tap    *tap
 	advert advert // what it sends
+	signed signatures
 
 	intent   intent // for the keeper
 	dropAt   time.Time

@@ -1,7 +1,10 @@
 package vrrp
 
 import (
+	"cmp"
+	"encoding/binary"
 	"net/netip"
+	"slices"
 	"time"
 
 	"go.uber.org/zap"
@@ -44,18 +47,31 @@ func (l *loop) send(m *member, priority uint8) {
 	if m.tap == nil {
 		return
 	}
-	dst := group4
-	if m.tap.key.v6 {
-		dst = group6
-	}
 	m.advert.version, m.advert.id = uint8(m.group.Version), m.group.RouterID
 	m.advert.priority, m.advert.interval = priority, m.group.Interval
 	m.advert.addresses = m.advert.addresses[:0]
 	for _, p := range m.group.Addresses {
 		m.advert.addresses = append(m.advert.addresses, p.Addr())
 	}
-	l.payload = m.advert.appendTo(l.payload[:0], m.p.self, dst)
-	if err := m.tap.port.send(l.payload, m.p.self, dst); err != nil {
+	m.advert.auth, m.advert.password = authNone, [passwordLen]byte{}
+	if m.group.Password != "" {
+		m.advert.auth = authPassword
+		copy(m.advert.password[:], m.group.Password)
+	}
+	var err error
+	switch u := m.group.Unicast; {
+	case u != nil:
+		for _, peer := range u.Peers {
+			if e := l.sendTo(m, peer, int(cmp.Or(u.TTL, 255))); e != nil {
+				err = e
+			}
+		}
+	case m.tap.key.v6:
+		err = l.sendTo(m, group6, 255)
+	default:
+		err = l.sendTo(m, group4, 255)
+	}
+	if err != nil {
 		m.sendErrors++
 		if m.sendErrors == 1 || m.sendErrors%1000 == 0 {
 			l.log.Warn("advertisement not sent", zap.String("group", m.name), zap.Error(err))
@@ -66,6 +82,29 @@ func (l *loop) send(m *member, priority uint8) {
 	if priority == 0 {
 		m.zeroSent++
 	}
+}
+
+// sendTo sends the advertisement that m.advert holds.
+func (l *loop) sendTo(m *member, dst netip.Addr, ttl int) error {
+	l.payload = m.advert.appendTo(l.payload[:0], m.p.self, dst)
+	if h := m.group.HMAC; h != nil && h.Mode != HMACReceiveOnly {
+		l.payload = m.sign(h, l.payload, dst, time.Now())
+	}
+	return m.tap.port.send(l.payload, m.p.self, dst, ttl)
+}
+
+// sign puts the trailer behind a message. In IPv6 the checksum covers it.
+func (m *member) sign(h *HMAC, b []byte, dst netip.Addr, now time.Time) []byte {
+	key, ok := h.key(h.Active)
+	if !ok {
+		return b
+	}
+	b = key.appendTrailer(b, 0, m.p.self, m.signed.next(now))
+	if dst.Is6() {
+		binary.BigEndian.PutUint16(b[checksumAt:], 0)
+		binary.BigEndian.PutUint16(b[checksumAt:], checksum(b, pseudoHeader(m.p.self, dst, len(b))))
+	}
+	return b
 }
 
 // receive judges a packet and hands what it says to its group.
@@ -85,7 +124,7 @@ func (l *loop) receive(now time.Time, f *frame) {
 // admit takes or drops a packet for a member, in the order of RFC 9568,
 // section 7.1.
 func (l *loop) admit(now time.Time, m *member, f *frame) {
-	why := l.judge(m, f)
+	why := l.judge(now, m, f)
 	if why != taken {
 		m.dropped[why]++
 		return
@@ -106,13 +145,23 @@ func (l *loop) admit(now time.Time, m *member, f *frame) {
 }
 
 // judge says why a packet is not for a member, if it is not.
-func (l *loop) judge(m *member, f *frame) drop {
-	// "It MUST verify that the IPv4 TTL / IPv6 Hop Limit is 255."
-	if f.ttl != 255 {
-		return dropTTL
+func (l *loop) judge(now time.Time, m *member, f *frame) drop {
+	// "It MUST verify that the IPv4 TTL / IPv6 Hop Limit is 255." Peers that
+	// are configured to be further away may have less.
+	ttl := 255
+	if u := m.group.Unicast; u != nil {
+		ttl = int(cmp.Or(u.MinTTL, 255))
 	}
-	if f.src == m.p.self {
+	switch {
+	case f.ttl < ttl:
+		return dropTTL
+	case f.src == m.p.self:
 		return dropOwn
+	case f.dst.IsMulticast() != (m.group.Unicast == nil):
+		// The sender is configured otherwise and does not hear us.
+		return dropDestination
+	case m.group.Unicast != nil && !slices.Contains(m.group.Unicast.Peers, f.src):
+		return dropSource
 	}
 	a := &l.parsed
 	if why := a.parse(f.buf[:f.n], f.src, f.dst); why != taken {
@@ -121,7 +170,7 @@ func (l *loop) judge(m *member, f *frame) drop {
 	switch {
 	case int(a.version) != m.group.Version:
 		return dropVersion
-	case a.version == 2 && a.auth != authNone:
+	case a.version == 2 && !m.authentic(a):
 		return dropAuth
 	case a.version == 2 && a.interval != m.group.Interval:
 		// RFC 3768, section 7.1: "MUST verify that the Adver Interval in the
@@ -130,7 +179,22 @@ func (l *loop) judge(m *member, f *frame) drop {
 	case a.interval <= 0:
 		return dropInterval
 	}
+	if h := m.group.HMAC; h != nil {
+		window := cmp.Or(h.Window, max(3*m.group.Interval, 5*time.Second))
+		return m.signed.verify(h, window, now, f.src, f.buf[:a.length], f.buf[a.length:f.n])
+	}
 	return taken
+}
+
+// authentic judges the authentication of version 2, which keeps mistakes out
+// and nobody else: the password travels in the clear.
+func (m *member) authentic(a *advert) bool {
+	if m.group.Password == "" {
+		return a.auth == authNone
+	}
+	var want [passwordLen]byte
+	copy(want[:], m.group.Password)
+	return a.auth == authPassword && a.password == want
 }
 
 // sameAddresses compares an advertised list with the group's, in any order.

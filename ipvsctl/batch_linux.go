@@ -64,9 +64,6 @@ func (s *socket) doBatches(ops []Op) ([]OpError, error) {
 	s.seq += uint32(len(ops)) + 1 // one for the barrier
 	batches, errnos := s.encodeBatches(ops, first)
 	for _, b := range batches {
-		if err := s.arm(); err != nil {
-			return nil, err
-		}
 		if err := s.send(b.messages); err != nil {
 			return nil, err
 		}

@@ -21,34 +21,80 @@ import (
 // see Table.Normal. After the operations are done, a second Diff is empty.
 func Diff(have, want Table, own Ownership) []Op {
 	have, want = have.Normal(), want.Normal()
-	owned := own.rows()
-
-	ops := stopDaemons(have.Daemons, want.Daemons)
-	var deletes []Op
+	d := differ{owned: own.rows(), set: make([]Op, 0, missing(have, want))}
 	for _, id := range want.SortedIDs() {
-		wanted := want.Services[id]
-		had, exists := have.Services[id]
-		switch {
-		case !exists:
-			ops = append(ops, Op{Kind: AddService, Service: wanted.head()})
-		case !had.sameHead(wanted):
-			ops = append(ops, Op{Kind: EditService, Service: wanted.head()})
-		}
-		set, del := diffDestinations(had.Destinations, wanted, owned)
-		ops = append(ops, set...)
-		deletes = append(deletes, del...)
+		d.service(have.Services[id], want.Services[id])
 	}
 	for _, id := range have.SortedIDs() {
 		if _, ok := want.Services[id]; !ok {
-			deletes = append(deletes, deleteService(have.Services[id], owned)...)
+			d.unwanted(have.Services[id])
 		}
 	}
-	ops = append(ops, deletes...)
-	ops = append(ops, startDaemons(have.Daemons, want.Daemons)...)
+	ops := slices.Concat(stopDaemons(have.Daemons, want.Daemons), d.set, d.del, startDaemons(have.Daemons, want.Daemons))
 	if set := want.Timeouts.over(have.Timeouts); set != have.Timeouts {
 		ops = append(ops, Op{Kind: SetTimeouts, Timeouts: want.Timeouts})
 	}
 	return ops
+}
+
+// missing counts the rows of the services that are not there at all, of which
+// there are many at a start.
+func missing(have, want Table) int {
+	n := 0
+	for id, s := range want.Services {
+		if _, ok := have.Services[id]; !ok {
+			n += 1 + len(s.Destinations)
+		}
+	}
+	return n
+}
+
+// differ collects the operations on services and destinations, each list in order.
+type differ struct {
+	owned func(Row) bool
+	set   []Op // additions and edits
+	del   []Op
+}
+
+// service makes a service and its destinations as wanted. The one that is
+// there may be the zero value.
+func (d *differ) service(have, want Service) {
+	switch {
+	case have.ID != want.ID:
+		d.set = append(d.set, Op{Kind: AddService, Service: want.head()})
+	case !have.sameHead(want):
+		d.set = append(d.set, Op{Kind: EditService, Service: want.head()})
+	}
+	for _, dest := range want.Destinations {
+		had, exists := findDestination(have.Destinations, dest.Addr)
+		switch {
+		case !exists:
+			d.set = append(d.set, Op{Kind: AddDestination, Service: Service{ID: want.ID}, Destination: dest})
+		case had != dest:
+			d.set = append(d.set, Op{Kind: EditDestination, Service: Service{ID: want.ID}, Destination: dest})
+		}
+	}
+	d.destinations(have, want)
+}
+
+// unwanted deletes our rows of a service. The kernel deletes its destinations
+// with it.
+func (d *differ) unwanted(have Service) {
+	rest := len(d.del)
+	d.destinations(have, Service{ID: have.ID})
+	if d.owned(Row{Service: have.ID}) && len(d.del)-rest == len(have.Destinations) {
+		d.del = append(d.del[:rest], Op{Kind: DeleteService, Service: Service{ID: have.ID}})
+	}
+}
+
+// destinations deletes those of our destinations that are not wanted.
+func (d *differ) destinations(have, want Service) {
+	for _, dest := range have.Destinations {
+		if _, wanted := findDestination(want.Destinations, dest.Addr); wanted || !d.owned(Row{have.ID, dest.Addr}) {
+			continue
+		}
+		d.del = append(d.del, Op{Kind: DeleteDestination, Service: Service{ID: have.ID}, Destination: Destination{Addr: dest.Addr}})
+	}
 }
 
 // rows returns the question whether a row may be deleted.
@@ -60,45 +106,6 @@ func (o Ownership) rows() func(Row) bool {
 		_, ok := o.Owned[r]
 		return ok
 	}
-}
-
-// diffDestinations returns the additions and edits, and the deletions, that
-// make have the destinations of the service. What takes new connections comes
-// before what refuses them, so that a pool whose servers change places is never
-// empty in between; else both lists are sorted.
-func diffDestinations(have []Destination, want Service, owned func(Row) bool) (set, del []Op) {
-	svc := Service{ID: want.ID}
-	var toZero []Op
-	for _, d := range want.Destinations {
-		had, exists := findDestination(have, d.Addr)
-		switch {
-		case !exists:
-			set = append(set, Op{Kind: AddDestination, Service: svc, Destination: d})
-		case had == d:
-		case d.Weight == 0:
-			toZero = append(toZero, Op{Kind: EditDestination, Service: svc, Destination: d})
-		default:
-			set = append(set, Op{Kind: EditDestination, Service: svc, Destination: d})
-		}
-	}
-	set = append(set, toZero...)
-	for _, d := range have {
-		if _, wanted := findDestination(want.Destinations, d.Addr); wanted || !owned(Row{want.ID, d.Addr}) {
-			continue
-		}
-		del = append(del, Op{Kind: DeleteDestination, Service: svc, Destination: Destination{Addr: d.Addr}})
-	}
-	return set, del
-}
-
-// deleteService returns what removes our rows of a service that is not wanted.
-// The kernel deletes the destinations with the service.
-func deleteService(have Service, owned func(Row) bool) []Op {
-	_, del := diffDestinations(have.Destinations, Service{ID: have.ID}, owned)
-	if owned(Row{Service: have.ID}) && len(del) == len(have.Destinations) {
-		return []Op{{Kind: DeleteService, Service: Service{ID: have.ID}}}
-	}
-	return del
 }
 
 func stopDaemons(have, want map[DaemonState]Daemon) []Op {

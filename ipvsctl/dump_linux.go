@@ -40,6 +40,7 @@ func (s *socket) dumpTable() (Table, error) {
 			return t, err
 		}
 		if len(dests) > 0 {
+			slices.Reverse(dests) // the kernel lists the newest first, they were made in order
 			svc := t.Services[id]
 			svc.Destinations = sortDestinations(slices.Clone(dests))
 			t.Services[id] = svc
@@ -107,9 +108,6 @@ func (s *socket) beginRequest(command uint8) {
 // dump sends the request and calls each for every message of the answer.
 func (s *socket) dump(each func(attrs []byte) error) error {
 	s.request.endMessage(0)
-	if err := s.arm(); err != nil {
-		return err
-	}
 	if err := s.send(s.request.b); err != nil {
 		return err
 	}

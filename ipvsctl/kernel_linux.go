@@ -24,8 +24,8 @@ var (
 	ErrNoPermission = errors.New("no permission to use IPVS: CAP_NET_ADMIN is needed")
 )
 
-// Options say how to open the kernel's table. The zero value is the calling
-// thread's network namespace and DefaultTimeout.
+// Options say how to open the kernel's table. The zero value is the process's
+// own network namespace and DefaultTimeout.
 type Options struct {
 	NetNS   string        // file that names a network namespace, as /run/netns/blue
 	Timeout time.Duration // see DefaultTimeout
@@ -38,7 +38,7 @@ type Options struct {
 // a new one.
 type Linux struct {
 	options Options
-	netns   *os.File // nil: the namespace of the thread that called Open
+	netns   *os.File // nil: the process's own
 	socket  *socket  // nil after a failure
 	client  ipvs.Client
 	info    ipvs.Info
@@ -50,16 +50,15 @@ type Linux struct {
 func Open(o Options) (*Linux, error) {
 	o.Timeout = cmp.Or(o.Timeout, DefaultTimeout)
 	l := &Linux{options: o}
-	// A file of our own keeps to the namespace, whatever thread opens the next socket.
-	path := cmp.Or(o.NetNS, "/proc/thread-self/ns/net")
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, fmt.Errorf("open network namespace: %w", err)
+	if o.NetNS != "" {
+		f, err := os.Open(o.NetNS)
+		if err != nil {
+			return nil, fmt.Errorf("open network namespace: %w", err)
+		}
+		l.netns = f
 	}
-	l.netns = f
 	if err := l.connect(); err != nil {
-		l.Close()
-		return nil, fmt.Errorf("open ipvs: %w", explainOpen(err))
+		return nil, errors.Join(fmt.Errorf("open ipvs: %w", explainOpen(err)), l.Close())
 	}
 	return l, nil
 }
@@ -76,19 +75,8 @@ func explainOpen(err error) error {
 
 // connect opens the sockets that are not open.
 func (l *Linux) connect() error {
-	if l.socket == nil {
-		s, err := openSocket(int(l.netns.Fd()), l.options.Timeout)
-		if err != nil {
-			return err
-		}
-		l.socket = s
-	}
-	if l.client == nil {
-		client, err := newClient(l.netns)
-		if err != nil {
-			return err
-		}
-		l.client = client
+	if err := l.inNamespace(l.openSockets); err != nil {
+		return err
 	}
 	return l.call(func() (err error) {
 		l.info, err = l.client.Info()
@@ -96,22 +84,37 @@ func (l *Linux) connect() error {
 	})
 }
 
-// newClient opens the client library's socket in the namespace. It takes that
-// of the thread it is on, so this is done on one that is thrown away.
-func newClient(netns *os.File) (ipvs.Client, error) {
-	var client ipvs.Client
+func (l *Linux) openSockets() (err error) {
+	if l.socket == nil {
+		if l.socket, err = openSocket(l.options.Timeout); err != nil {
+			return err
+		}
+	}
+	if l.client == nil {
+		l.client, err = ipvs.New()
+	}
+	return err
+}
+
+// inNamespace calls f on a thread in our network namespace, since a socket
+// belongs to that of the thread that opens it. The thread is thrown away.
+//
+// To enter even one's own namespace takes CAP_SYS_ADMIN, which a director that
+// has CAP_NET_ADMIN does not need otherwise.
+func (l *Linux) inNamespace(f func() error) error {
+	if l.netns == nil {
+		return f()
+	}
 	done := make(chan error)
 	go func() {
 		runtime.LockOSThread() // and never unlocked: the thread ends with the goroutine
-		err := unix.Setns(int(netns.Fd()), unix.CLONE_NEWNET)
-		if err != nil {
-			err = fmt.Errorf("enter network namespace: %w", err)
-		} else {
-			client, err = ipvs.New()
+		if err := unix.Setns(int(l.netns.Fd()), unix.CLONE_NEWNET); err != nil {
+			done <- fmt.Errorf("enter network namespace: %w", err)
+			return
 		}
-		done <- err
+		done <- f()
 	}()
-	return client, <-done
+	return <-done
 }
 
 // call makes a call of the client library. It knows no time limit, so the call
@@ -157,7 +160,7 @@ func (l *Linux) broken() {
 func (l *Linux) disconnect() error {
 	var errs []error
 	if l.socket != nil {
-		errs = append(errs, l.socket.conn.Close())
+		errs = append(errs, l.socket.close())
 		l.socket = nil
 	}
 	if c, ok := l.client.(io.Closer); ok {
@@ -172,7 +175,11 @@ func (l *Linux) Info() ipvs.Info { return l.info }
 
 // Close closes the sockets.
 func (l *Linux) Close() error {
-	return errors.Join(l.disconnect(), l.netns.Close())
+	err := l.disconnect()
+	if l.netns != nil {
+		err = errors.Join(err, l.netns.Close())
+	}
+	return err
 }
 
 // configSeconds converts a time-out for the client library.

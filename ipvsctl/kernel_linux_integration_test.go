@@ -3,9 +3,12 @@
 package ipvsctl_test
 
 import (
+	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"runtime"
+	"syscall"
 	"testing"
 
 	"github.com/vishvananda/netlink"
@@ -88,5 +91,68 @@ func TestLinuxStopDaemonAtOnce(t *testing.T) {
 	}
 	if len(table.Daemons) > 0 {
 		t.Errorf("daemons run: %v", table.Daemons)
+	}
+}
+
+// TestLinuxUnloaded takes the module out of the kernel under an open table. The
+// number of IPVS in generic netlink is another one then.
+func TestLinuxUnloaded(t *testing.T) {
+	k := openLinux(t)
+	if _, err := k.Dump(); err != nil {
+		t.Fatalf("dump: %v", err)
+	}
+	run(t, "sh", "-c", "for i in 1 2 3; do rmmod $(lsmod | awk '$1 ~ /^ip_vs/ && $3 == 0 { print $1 }') || true; done; ! lsmod | grep -q ^ip_vs")
+	var err error
+	for range 2 { // the first may fail and then opens again, which loads the module
+		if _, err = k.Dump(); err == nil {
+			break
+		}
+	}
+	if err != nil {
+		t.Errorf("dump after unloading: %v", err)
+	}
+	op := ipvsctl.Op{Kind: ipvsctl.AddService, Service: virtual(tcp("192.0.2.1:80"))}
+	if err := k.Do([]ipvsctl.Op{op}); err != nil {
+		t.Errorf("do after unloading: %v", err)
+	}
+}
+
+func run(t *testing.T, name string, args ...string) {
+	t.Helper()
+	if out, err := exec.Command(name, args...).CombinedOutput(); err != nil {
+		t.Fatalf("%s %v: %v\n%s", name, args, err, out)
+	}
+}
+
+// TestLinuxNoPermission opens the table as a user without capabilities, in a
+// process of its own.
+func TestLinuxNoPermission(t *testing.T) {
+	if os.Getenv("IPVSCTL_TEST_UNPRIVILEGED") != "" {
+		if _, err := ipvsctl.Open(ipvsctl.Options{}); !errors.Is(err, ipvsctl.ErrNoPermission) {
+			t.Errorf("open: %v, want %v", err, ipvsctl.ErrNoPermission)
+		}
+		return
+	}
+	cmd := exec.Command("/proc/self/exe", "-test.run=^TestLinuxNoPermission$")
+	cmd.Env = append(os.Environ(), "IPVSCTL_TEST_UNPRIVILEGED=1")
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("unprivileged: %v\n%s", err, out)
+	}
+}
+
+func TestLinuxConnections(t *testing.T) {
+	k := openLinux(t).(*ipvsctl.Linux)
+	s := virtual(tcp("192.0.2.1:80"))
+	if err := k.Do([]ipvsctl.Op{
+		{Kind: ipvsctl.AddService, Service: s},
+		{Kind: ipvsctl.AddDestination, Service: s, Destination: real("10.0.0.1:80", 1)},
+	}); err != nil {
+		t.Fatalf("do: %v", err)
+	}
+	for _, dest := range []string{"10.0.0.1:80", "10.0.0.2:80"} {
+		if n, err := k.Connections(s.ID, real(dest, 0).Addr); n != 0 || err != nil {
+			t.Errorf("connections of %s: %d, %v", dest, n, err)
+		}
 	}
 }

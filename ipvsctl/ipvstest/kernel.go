@@ -8,6 +8,7 @@ package ipvstest
 
 import (
 	"errors"
+	"net/netip"
 	"slices"
 	"sync"
 	"time"
@@ -30,6 +31,7 @@ type Kernel struct {
 	interfaces []string // nil: every name exists
 	done       []ipvsctl.Op
 	dumps      int
+	conns      map[ipvsctl.Row]int
 	opFailure  failure
 	doFailure  failure
 	dumpErr    error
@@ -51,6 +53,7 @@ func New() *Kernel {
 			TCP: 15 * time.Minute, TCPFin: 2 * time.Minute, UDP: 5 * time.Minute,
 		},
 		schedulers: slices.Clone(schedulers),
+		conns:      make(map[ipvsctl.Row]int),
 	}
 }
 
@@ -161,6 +164,20 @@ func (k *Kernel) Set(t ipvsctl.Table) error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// SetConnections makes a destination have n connections, whether it exists or not.
+func (k *Kernel) SetConnections(id ipvsctl.ServiceID, dest netip.AddrPort, n int) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.conns[ipvsctl.Row{Service: id, Destination: dest}.Normal()] = n
+}
+
+// Connections returns what SetConnections has set, 0 for the rest.
+func (k *Kernel) Connections(id ipvsctl.ServiceID, dest netip.AddrPort) (int, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.conns[ipvsctl.Row{Service: id, Destination: dest}.Normal()], nil
 }
 
 // Table returns a copy of the table without counting as a Dump.

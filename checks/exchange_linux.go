@@ -15,6 +15,12 @@ type dialog struct {
 	target netip.AddrPort
 	route  Route
 	begin  func() exchange
+
+	addr address
+}
+
+func newDialog(target netip.AddrPort, route Route, begin func() exchange) *dialog {
+	return &dialog{target: target, route: route, begin: begin, addr: rawAddress(target)}
 }
 
 // exchange is one conversation on a connected non-blocking socket.
@@ -45,9 +51,9 @@ func (d *dialog) open() (fd int, err error) {
 	// Without this the kernel sends an empty packet to end the handshake at
 	// once. With it, what we send next (a request, or FIN) ends the handshake
 	// too: one packet less of seven.
-	_ = unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_QUICKACK, 0)
-	if err := unix.Connect(fd, sockaddr(d.target)); err != nil && err != unix.EINPROGRESS {
-		unix.Close(fd)
+	_ = rawSetInt(fd, unix.IPPROTO_TCP, unix.TCP_QUICKACK, 0)
+	if err := rawConnect(fd, &d.addr); err != nil && err != unix.EINPROGRESS {
+		rawClose(fd)
 		return -1, os.NewSyscallError("connect", err)
 	}
 	return fd, nil

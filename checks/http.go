@@ -102,7 +102,7 @@ func (p HTTP) dialog() *dialog {
 	if r.tls != nil || r.broken != nil || len(r.request) > fits {
 		return nil
 	}
-	return &dialog{target: p.Target, route: p.Route, begin: func() exchange { return &httpExchange{r: r} }}
+	return newDialog(p.Target, p.Route, func() exchange { return &httpExchange{r: r} })
 }
 
 // request returns the request as it goes over the wire.
@@ -226,13 +226,13 @@ func (*httpExchange) verb() string { return "http" }
 func (x *httpExchange) next(fd int, scratch []byte) *verdict {
 	if !x.sent {
 		// Never in parts: it fits.
-		if err := unix.Send(fd, x.r.request, unix.MSG_NOSIGNAL); err != nil && err != unix.EPIPE {
+		if _, err := rawSend(fd, x.r.request); err != nil && err != unix.EPIPE {
 			return &verdict{err: os.NewSyscallError("send", err)}
 		}
 		x.sent = true
 	}
 	for {
-		n, err := unix.Read(fd, scratch)
+		n, err := rawRead(fd, scratch)
 		switch {
 		case err == unix.EAGAIN:
 			return nil

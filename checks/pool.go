@@ -17,6 +17,7 @@ type Pool struct {
 	log     *zap.Logger
 	results chan Result
 	wake    chan struct{} // the schedule has changed
+	news    chan struct{} // there is something to tell
 	limit   int           // probes in flight
 	epoch   time.Time     // of the grid that places lie on
 
@@ -33,6 +34,7 @@ type Pool struct {
 	clock    clock
 	running  int
 	calls    []*dialogCall // due, for the reactor
+	reactor  *reactor      // once there was a dialog
 	stats    Stats
 }
 
@@ -49,6 +51,7 @@ func NewPool(log *zap.Logger, options ...Option) *Pool {
 		log:     log,
 		results: make(chan Result),
 		wake:    make(chan struct{}, 1),
+		news:    make(chan struct{}, 1),
 		limit:   defaultInFlight(),
 		epoch:   time.Now(),
 		entries: make(map[Key]*entry),
@@ -213,9 +216,18 @@ func (p *Pool) measureRate() {
 	}
 }
 
+// poke makes the scheduler look again.
 func (p *Pool) poke() {
+	signal(p.wake)
+	if p.reactor != nil {
+		p.reactor.wake()
+	}
+}
+
+// signal leaves a signal in c, where one is enough.
+func signal(c chan<- struct{}) {
 	select {
-	case p.wake <- struct{}{}:
+	case c <- struct{}{}:
 	default:
 	}
 }

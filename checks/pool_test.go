@@ -160,7 +160,7 @@ func TestPoolSchedule(t *testing.T) {
 		time.Sleep(time.Hour)
 		for _, name := range []string{"a", "over"} {
 			times := l.times(name)
-			if n := len(times); n != 3600 {
+			if n := len(times); n < 3600 || n > 3601 {
 				t.Errorf("%s: %d probes in an hour, want 3600", name, n)
 			}
 			for i := 1; i < len(times); i++ {

@@ -2,30 +2,32 @@ package checks
 
 import (
 	"container/heap"
-	"context"
 	"fmt"
 	"os"
 	"sync"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
 )
 
-// reactor holds many dialogs in one goroutine, on an epoll of its own.
+// reactor holds many dialogs in the goroutine of its user, on an epoll of its
+// own that Go's poller watches.
 //
-// A goroutine for each would be woken twice, through a poller that wakes a
-// thread to do so; at thousands of probes a second that and the sleeping and
-// waking of the scheduler's watchdog (sysmon) cost more than the probes.
+// With a goroutine for each probe, at thousands a second, waking them and
+// Go's threads costs more than the probes.
 type reactor struct {
-	epoll, event int                 // event wakes the epoll
-	report       func([]ending)      // called by run's goroutine
-	calls        map[int]*dialogCall // by descriptor
-	deadlines    callHeap
-	scratch      []byte
-	ended        []ending
+	epoll     int
+	file      *os.File // of epoll
+	conn      syscall.RawConn
+	calls     map[int]*dialogCall // by descriptor
+	deadlines callHeap
+	ended     []ending
+	events    []unix.EpollEvent
+	scratch   []byte
 
 	mu    sync.Mutex
-	queue []*dialogCall // to be started
+	woken bool
 }
 
 // dialogCall is one dialog in flight.
@@ -49,102 +51,46 @@ type ending struct {
 // scratchSize is what an exchange reads at once.
 const scratchSize = 16 << 10
 
-func newReactor(report func([]ending)) (*reactor, error) {
+func newReactor() (*reactor, error) {
 	epoll, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
 	if err != nil {
 		return nil, fmt.Errorf("create epoll: %w", err)
 	}
-	event, err := unix.Eventfd(0, unix.EFD_NONBLOCK|unix.EFD_CLOEXEC)
-	if err != nil {
+	// What is not non-blocking os.File does not hand to the poller.
+	if err := unix.SetNonblock(epoll, true); err != nil {
 		unix.Close(epoll)
-		return nil, fmt.Errorf("create eventfd: %w", err)
+		return nil, fmt.Errorf("set epoll non-blocking: %w", err)
 	}
-	r := &reactor{epoll: epoll, event: event, report: report, calls: make(map[int]*dialogCall), scratch: make([]byte, scratchSize)}
-	if err := r.watch(event, unix.EPOLLIN); err != nil {
-		r.close()
-		return nil, fmt.Errorf("watch eventfd: %w", err)
+	r := &reactor{
+		epoll:   epoll,
+		file:    os.NewFile(uintptr(epoll), "epoll"),
+		calls:   make(map[int]*dialogCall),
+		events:  make([]unix.EpollEvent, 256),
+		scratch: make([]byte, scratchSize),
+	}
+	if r.conn, err = r.file.SyscallConn(); err != nil {
+		r.file.Close()
+		return nil, fmt.Errorf("watch epoll: %w", err)
 	}
 	return r, nil
 }
 
+// close ends all dialogs without a verdict.
 func (r *reactor) close() {
 	for fd := range r.calls {
-		unix.Close(fd)
+		rawClose(fd)
 	}
-	unix.Close(r.event)
-	unix.Close(r.epoll)
+	r.file.Close()
 }
 
-func (r *reactor) watch(fd int, events uint32) error {
-	return unix.EpollCtl(r.epoll, unix.EPOLL_CTL_ADD, fd, &unix.EpollEvent{Events: events, Fd: int32(fd)})
-}
-
-// start begins dialogs. It does not wait.
+// start begins dialogs. Between them it looks for what has ended, so that many
+// at once do not make each other's latency look longer than it is.
 func (r *reactor) start(calls []*dialogCall) {
-	r.mu.Lock()
-	idle := len(r.queue) == 0
-	r.queue = append(r.queue, calls...)
-	r.mu.Unlock()
-	if idle {
-		r.wake()
-	}
-}
-
-func (r *reactor) wake() {
-	// It can fail only when it is full, and then the other side wakes anyway.
-	_, _ = unix.Write(r.event, []byte{1, 0, 0, 0, 0, 0, 0, 0})
-}
-
-// run works until ctx is done, and closes all that is open then.
-func (r *reactor) run(ctx context.Context) {
-	stop := context.AfterFunc(ctx, r.wake)
-	defer func() {
-		stop()
-		r.close()
-	}()
-	events := make([]unix.EpollEvent, 256)
-	for ctx.Err() == nil {
-		r.startQueued(events)
-		// Deadlines are compared with the time before we looked: an answer
-		// that came in time counts, however late we come to read it.
-		looked := time.Now()
-		n := r.poll(events, r.patience(looked))
-		for n == len(events) {
-			n = r.poll(events, 0)
-		}
-		r.expire(looked)
-		if len(r.ended) > 0 {
-			r.report(r.ended)
-			clear(r.ended)
-			r.ended = r.ended[:0]
-		}
-	}
-}
-
-// patience returns how many milliseconds may be waited.
-func (r *reactor) patience(now time.Time) int {
-	if len(r.ended) > 0 {
-		return 0
-	}
-	if len(r.deadlines) == 0 {
-		return -1
-	}
-	left := r.deadlines[0].deadline().Sub(now)
-	return max(0, int((left+time.Millisecond-1)/time.Millisecond))
-}
-
-// startQueued starts what is queued, and between looks for what has ended, so
-// that many at once do not make each other's latency look longer than it is.
-func (r *reactor) startQueued(events []unix.EpollEvent) {
 	const atOnce = 4
-	r.mu.Lock()
-	queue := r.queue
-	r.queue = nil
-	r.mu.Unlock()
-	for i, call := range queue {
+	for i, call := range calls {
 		r.open(call)
 		if i%atOnce == atOnce-1 {
-			r.poll(events, 0)
+			r.poll()
 		}
 	}
 }
@@ -154,8 +100,10 @@ func (r *reactor) open(call *dialogCall) {
 	fd, err := call.dialog.open()
 	if err == nil {
 		// Edge-triggered for both ways: one call for the life of the socket.
-		if err = r.watch(fd, unix.EPOLLIN|unix.EPOLLOUT|unix.EPOLLRDHUP|unix.EPOLLET); err != nil {
-			unix.Close(fd)
+		err = unix.EpollCtl(r.epoll, unix.EPOLL_CTL_ADD, fd,
+			&unix.EpollEvent{Events: unix.EPOLLIN | unix.EPOLLOUT | unix.EPOLLRDHUP | unix.EPOLLET, Fd: int32(fd)})
+		if err != nil {
+			rawClose(fd)
 		}
 	}
 	if err != nil {
@@ -167,24 +115,65 @@ func (r *reactor) open(call *dialogCall) {
 	heap.Push(&r.deadlines, call)
 }
 
-// poll waits for up to ms milliseconds (-1 is for ever), handles what is ready
-// and returns how much that was.
-func (r *reactor) poll(events []unix.EpollEvent, ms int) int {
-	n, err := unix.EpollWait(r.epoll, events, ms)
-	if err != nil {
-		return 0 // EINTR
+// wait returns what has ended, as soon as something has; or nothing when until
+// is reached or wake was called. What it returns is good until it is called again.
+func (r *reactor) wait(until time.Time) []ending {
+	defer func() { r.ended = r.ended[:0] }()
+	// Deadlines are compared with the time before we looked: an answer that
+	// came in time counts, however late we come to read it.
+	looked := time.Now()
+	r.poll()
+	r.expire(looked)
+	if len(r.ended) > 0 || !r.sleepUntil(until) {
+		return r.ended
 	}
-	for _, ev := range events[:n] {
-		if int(ev.Fd) == r.event {
-			var buf [8]byte
-			_, _ = unix.Read(r.event, buf[:])
-			continue
+	// The only error is that the time is over.
+	_ = r.conn.Read(func(uintptr) bool {
+		looked = time.Now()
+		r.poll()
+		return len(r.ended) > 0
+	})
+	r.expire(looked)
+	return r.ended
+}
+
+// sleepUntil sets when the next wait for the epoll ends, and reports whether
+// there is to be one.
+func (r *reactor) sleepUntil(until time.Time) bool {
+	if len(r.deadlines) > 0 {
+		until = earlier(until, r.deadlines[0].deadline())
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.woken {
+		r.woken = false
+		return false
+	}
+	return r.file.SetReadDeadline(until) == nil
+}
+
+// wake ends the present wait, or the next if there is none. Any goroutine may
+// call it.
+func (r *reactor) wake() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.woken = true
+	_ = r.file.SetReadDeadline(longAgo()) // fails only when it is closed
+}
+
+// poll handles what is ready.
+func (r *reactor) poll() {
+	for {
+		ready := rawEvents(r.epoll, r.events)
+		for _, ev := range ready {
+			if call := r.calls[int(ev.Fd)]; call != nil {
+				r.advance(call, ev.Events)
+			}
 		}
-		if call := r.calls[int(ev.Fd)]; call != nil {
-			r.advance(call, ev.Events)
+		if len(ready) < len(r.events) {
+			return
 		}
 	}
-	return n
 }
 
 // advance goes on with a call whose socket is ready.
@@ -216,6 +205,7 @@ func socketError(fd int) error {
 	return os.NewSyscallError("connect", unix.Errno(errno))
 }
 
+// expire ends the dialogs whose time was over at now.
 func (r *reactor) expire(now time.Time) {
 	for len(r.deadlines) > 0 && !r.deadlines[0].deadline().After(now) {
 		call := r.deadlines[0]
@@ -230,7 +220,7 @@ func (r *reactor) expire(now time.Time) {
 func (r *reactor) finish(call *dialogCall, seen Observation) {
 	heap.Remove(&r.deadlines, call.index)
 	delete(r.calls, call.fd)
-	unix.Close(call.fd)
+	rawClose(call.fd)
 	r.ended = append(r.ended, ending{call.entry, call.begin, seen})
 }
 

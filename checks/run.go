@@ -13,9 +13,12 @@ import (
 // together, which spares wake-ups when thousands are due each second.
 const tick = 4 * time.Millisecond
 
-// Run probes until ctx is done. One goroutine schedules, one holds all the
-// conversations that need none of their own, and each other probe in flight
-// has one: the cost grows with probes in flight, not with monitors. When it
+// lagWarning is the delay from which on an operator should know.
+const lagWarning = 250 * time.Millisecond
+
+// Run probes until ctx is done. One goroutine schedules and holds all the
+// conversations that need none of their own; each other probe in flight has
+// one. So the cost grows with probes in flight, not with monitors. When it
 // returns nothing of it is left running.
 //
 // When the machine is late the Pool says so (Stats, and the log), starts what
@@ -27,57 +30,74 @@ func (p *Pool) Run(ctx context.Context) error {
 	defer probes.Wait()
 	defer cancel()
 	ctx = context.WithValue(ctx, leftovers{}, &probes)
-
-	var talks *reactor // made for the first probe that needs it
+	probes.Go(func() { p.tell(ctx) })
+	defer context.AfterFunc(ctx, func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.poke()
+	})()
+	defer p.endReactor()
 
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	var warned time.Time
-	for {
+	for ctx.Err() == nil {
 		now := time.Now()
 		p.mu.Lock()
 		p.clock.woke(now)
 		p.startDue(ctx, &probes, now)
-		calls := p.calls
-		p.calls = nil
 		next := p.nextWake(now)
 		p.clock.armed = next
-		result, tell := p.nextResult()
 		lag := p.clock.lag.get(now)
+		calls := p.calls
+		p.calls = nil
 		p.mu.Unlock()
 
-		if len(calls) > 0 {
-			if talks == nil {
-				var err error
-				if talks, err = newReactor(func(ends []ending) { p.ended(ctx, ends) }); err != nil {
-					return fmt.Errorf("run checks: %w", err)
-				}
-				probes.Go(func() { talks.run(ctx) })
-			}
-			talks.start(calls)
-		}
 		if lag > lagWarning && now.Sub(warned) > lagWindow {
 			warned = now
 			p.log.Warn("checks are late", zap.Duration("lag", lag))
 		}
-		var results chan<- Result
-		if tell {
-			results = p.results
+		if len(calls) > 0 {
+			if err := p.talk(calls); err != nil {
+				return fmt.Errorf("run checks: %w", err)
+			}
+		}
+		if p.reactor != nil {
+			p.ended(ctx, p.reactor.wait(next))
+			continue
 		}
 		timer.Reset(next.Sub(now))
 		select {
-		case <-ctx.Done():
-			return nil
 		case <-timer.C:
 		case <-p.wake:
-		case results <- result:
-			p.told()
 		}
 	}
+	return nil
 }
 
-// lagWarning is the delay from which on an operator should know.
-const lagWarning = 250 * time.Millisecond
+// talk starts dialogs in the reactor, which is made for the first of them.
+func (p *Pool) talk(calls []*dialogCall) error {
+	if p.reactor == nil {
+		r, err := newReactor()
+		if err != nil {
+			return err
+		}
+		p.mu.Lock()
+		p.reactor = r
+		p.mu.Unlock()
+	}
+	p.reactor.start(calls)
+	return nil
+}
+
+func (p *Pool) endReactor() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.reactor != nil {
+		p.reactor.close()
+		p.reactor = nil
+	}
+}
 
 // nextWake returns when the scheduler must look again, if nothing happens before.
 func (p *Pool) nextWake(now time.Time) time.Time {
@@ -162,6 +182,9 @@ func (p *Pool) start(ctx context.Context, probes *sync.WaitGroup, e *entry, now 
 
 // ended takes what probes have seen.
 func (p *Pool) ended(ctx context.Context, ends []ending) {
+	if len(ends) == 0 {
+		return
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if ctx.Err() != nil {
@@ -177,7 +200,10 @@ func (p *Pool) ended(ctx context.Context, ends []ending) {
 		wait = wait || p.running >= p.limit || len(end.entry.gate.waiting) > 0
 		p.judge(end.entry, end.seen, now)
 	}
-	if wait || len(p.pending) > 0 || len(p.schedule) > 0 && p.schedule[0].due.Before(p.clock.armed) {
+	if len(p.pending) > 0 {
+		signal(p.news)
+	}
+	if wait || len(p.schedule) > 0 && p.schedule[0].due.Before(p.clock.armed) {
 		p.poke()
 	}
 }
@@ -242,26 +268,47 @@ func sameWeight(a, b *int) bool {
 	return *a == *b
 }
 
-// nextResult returns the oldest change that is not told yet.
-func (p *Pool) nextResult() (Result, bool) {
+// tell tells the reader of Results what is pending, until ctx is done.
+func (p *Pool) tell(ctx context.Context) {
+	for {
+		e, result := p.nextResult()
+		var results chan<- Result
+		if e != nil {
+			results = p.results
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-p.news: // perhaps about this one
+		case results <- result:
+			p.told(e, result)
+		}
+	}
+}
+
+// nextResult returns the oldest change that is not told yet, and whose it is.
+func (p *Pool) nextResult() (*entry, Result) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	for len(p.pending) > 0 {
 		e := p.pending[0]
 		if !e.gone && e.news() {
-			return Result{Key: e.key, From: e.told, To: e.streak.state, At: e.decidedAt, Seen: e.decided}, true
+			return e, Result{Key: e.key, From: e.told, To: e.streak.state, At: e.decidedAt, Seen: e.decided}
 		}
 		e.queued = false
 		p.pending = p.pending[1:]
 	}
-	return Result{}, false
+	return nil, Result{}
 }
 
-// told notes that the reader has the result that nextResult returned: no probe
-// was judged since.
-func (p *Pool) told() {
+// told notes that the reader has r, which may be old already.
+func (p *Pool) told(e *entry, r Result) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	e := p.pending[0]
+	e.told, e.toldWeight = r.To, r.Seen.Weight
 	p.pending = p.pending[1:]
-	e.queued = false
-	e.told, e.toldWeight = e.streak.state, e.weight
+	e.queued = e.news()
+	if e.queued {
+		p.pending = append(p.pending, e)
+	}
 }

@@ -7,7 +7,6 @@ import (
 	"net"
 	"net/netip"
 	"os"
-	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -34,7 +33,7 @@ type conn struct {
 // dial connects to target. The connection can be used until ctx is done: then
 // whatever waits returns os.ErrDeadlineExceeded.
 func dial(ctx context.Context, target netip.AddrPort, route Route) (*conn, error) {
-	d := dialog{target: target, route: route}
+	d := newDialog(target, route, nil)
 	fd, err := d.open()
 	if err != nil {
 		return nil, err
@@ -51,7 +50,7 @@ func dial(ctx context.Context, target netip.AddrPort, route Route) (*conn, error
 // the poller.
 func newConn(ctx context.Context, fd int, target netip.AddrPort) *conn {
 	c := &conn{File: os.NewFile(uintptr(fd), "tcp"), target: target}
-	c.stop = context.AfterFunc(ctx, func() { c.SetDeadline(time.Unix(1, 0)) })
+	c.stop = context.AfterFunc(ctx, func() { c.SetDeadline(longAgo()) })
 	return c
 }
 
@@ -62,10 +61,10 @@ func (c *conn) connected() error {
 	if err != nil {
 		return fmt.Errorf("wait for connection: %w", err)
 	}
-	to := sockaddr(c.target)
+	to := rawAddress(c.target)
 	var refused error
 	err = raw.Write(func(fd uintptr) bool {
-		refused = unix.Connect(int(fd), to)
+		refused = rawConnect(int(fd), &to)
 		return refused != unix.EALREADY && refused != unix.EINPROGRESS
 	})
 	if refused == unix.EISCONN {
@@ -123,24 +122,11 @@ func (r Route) apply(fd int) error {
 		if err := unix.SetsockoptInt(fd, unix.SOL_IP, unix.IP_BIND_ADDRESS_NO_PORT, 1); err != nil {
 			return os.NewSyscallError("setsockopt", err)
 		}
-		if err := unix.Bind(fd, sockaddr(netip.AddrPortFrom(r.Source, 0))); err != nil {
+		if err := rawBind(fd, rawAddress(netip.AddrPortFrom(r.Source, 0))); err != nil {
 			return fmt.Errorf("bind to %s: %w", r.Source, err)
 		}
 	}
 	return nil
-}
-
-func sockaddr(a netip.AddrPort) unix.Sockaddr {
-	if a.Addr().Is4() {
-		return &unix.SockaddrInet4{Addr: a.Addr().As4(), Port: int(a.Port())}
-	}
-	to := &unix.SockaddrInet6{Addr: a.Addr().As16(), Port: int(a.Port())}
-	if zone := a.Addr().Zone(); zone != "" {
-		if link, err := net.InterfaceByName(zone); err == nil {
-			to.ZoneId = uint32(link.Index)
-		}
-	}
-	return to
 }
 
 // oursAlone reports whether err is for want of something on this machine, and

@@ -21,7 +21,7 @@ func (p TCP) Key() string { return digest(p.Kind(), p) }
 func (p TCP) Run(ctx context.Context) Observation { return p.dialog().run(ctx) }
 
 func (p TCP) dialog() *dialog {
-	return &dialog{target: p.Target, route: p.Route, begin: func() exchange { return connectOnly{} }}
+	return newDialog(p.Target, p.Route, func() exchange { return connectOnly{} })
 }
 
 // connectOnly is the exchange that has nothing to say.

@@ -149,7 +149,7 @@ func (a *assembly) addGroup(p *piece, g *group) {
 			a.routers[id] = where{p, g.routerAt, g.Name}
 		}
 	}
-	for _, prefix := range g.Addresses {
+	for _, prefix := range append(g.Addresses[:len(g.Addresses):len(g.Addresses)], g.Excluded...) {
 		if first, twice := a.vips[prefix.Addr()]; twice {
 			a.fail(p, g.addressesAt, first.place(), "address %s is in two groups: %q has it", prefix.Addr(), first.name)
 		} else {

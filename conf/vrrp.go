@@ -25,7 +25,7 @@ var groupSchema = schema[group]{
 	labels: []string{"a name"},
 	doc:    "A virtual router: addresses that are on this machine while it is MASTER.",
 	start:  defaultGroup,
-	keys: []key[group]{
+	keys: append([]key[group]{
 		checkedText("interface", "string", func(g *group) *string { return &g.Interface }, checkInterface,
 			"network interface that carries the advertisements and the addresses").must(),
 		number("virtual_router_id", 1, 255, func(g *group) *uint8 { return &g.RouterID },
@@ -43,14 +43,14 @@ var groupSchema = schema[group]{
 		vipKey(),
 		seconds("address_lease", 2*time.Second, time.Hour, func(g *group) *time.Duration { return &g.Lease },
 			"lifetime of the addresses in the kernel, refreshed while MASTER: a hung or dead Director loses them after so long"),
-	},
-	blocks: []inner[group]{
+	}, groupOptions()...),
+	blocks: append([]inner[group]{
 		nest(&syncSchema, true, func(_ *decoder, b *block, g *group, s ipvsctl.Daemon) {
 			g.policy.Sync, g.syncAt = &s, b.at
 		}),
 		choose("track", trackVariants, addTrack),
 		nest(&hookSchema, false, addHook),
-	},
+	}, groupBlocks()...),
 }
 
 // vipKey is the list of virtual addresses.
@@ -101,6 +101,7 @@ func decodeGroup(d *decoder, b *block) any {
 	case g.Version == 3 && (g.Interval%(10*time.Millisecond) != 0 || g.Interval > 40950*time.Millisecond):
 		d.fail(interval, "advertise_interval %s: version 3 wants 10ms to 40.95s in steps of 10ms", durationText(g.Interval))
 	}
+	g.checkOptions(d, b)
 	if g.policy.Sync != nil && g.policy.Sync.SyncID == 0 {
 		g.policy.Sync.SyncID = g.RouterID
 	}

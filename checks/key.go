@@ -20,7 +20,7 @@ func (m Monitor) Key() Key {
 	}
 	m.Probe = nil
 	sum := fnv.New64a()
-	sum.Write(canonical(nil, reflect.ValueOf(m)))
+	sum.Write(canonical(make([]byte, 0, 256), reflect.ValueOf(m)))
 	return Key(probe + "-" + strconv.FormatUint(sum.Sum64(), 16))
 }
 
@@ -28,7 +28,7 @@ func (m Monitor) Key() Key {
 // the same for two values exactly when reflect.DeepEqual says they are equal.
 // All probes make their keys with it, so that a new field cannot be forgotten.
 func digest(kind string, v any) string {
-	sum := sha256.Sum256(canonical(nil, reflect.ValueOf(v)))
+	sum := sha256.Sum256(canonical(make([]byte, 0, 256), reflect.ValueOf(v)))
 	return kind + "-" + hex.EncodeToString(sum[:16])
 }
 

@@ -107,8 +107,7 @@ func fromCty(v cty.Value, at span) value {
 	case t.IsMapType(), t.IsObjectType():
 		out.kind = objectValue
 		for name, element := range v.Elements() {
-			out.keys = append(out.keys, name.AsString())
-			out.list = append(out.list, fromCty(element, at))
+			out.list = append(out.list, fromCty(name, at), fromCty(element, at))
 		}
 	}
 	return out

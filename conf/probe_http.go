@@ -102,8 +102,8 @@ func headersKey() key[httpCheck] {
 				d.want("headers", v, `an object: { Name = "value" }`)
 				return
 			}
-			for i, name := range v.keys {
-				line := v.list[i]
+			for pair := range slices.Chunk(v.list, 2) {
+				name, line := pair[0].text, pair[1]
 				switch {
 				case checkToken(name) != "":
 					d.fail(v.at, "headers: %q is no name of a header", name)

@@ -70,10 +70,9 @@ type value struct {
 	kind   valueKind
 	truth  bool
 	at     span
-	text   string   // of a text; of a number, as it is written
-	number float64  // of a number
-	list   []value  // of a list or, in the order of keys, of an object
-	keys   []string // of an object
+	text   string  // of a text; of a number, as it is written
+	number float64 // of a number
+	list   []value // of a list; of an object: key, value, key, value, ...
 }
 
 // find returns the argument called name, or nil.

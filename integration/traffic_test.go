@@ -58,10 +58,10 @@ func TestTraffic(t *testing.T) {
 			if diff := cmp.Diff(want, table); diff != "" {
 				t.Errorf("ipvsadm -Sn (-want +got):\n%s", diff)
 			}
-			shares, err := n.Client.Shares(t.Context(), at(80), 600)
+			names, err := n.Client.GetAll(t.Context(), at(80), 600)
 			must(t, err)
-			if diff := cmp.Diff(map[string]int{"rs1": 100, "rs2": 200, "rs3": 300}, shares); diff != "" {
-				t.Errorf("shares of 600 connections (-want +got):\n%s", diff)
+			if diff := cmp.Diff(map[string]int{"rs1": 100, "rs2": 200, "rs3": 300}, lab.Shares(names)); diff != "" {
+				t.Errorf("shares of 600 connections (-want +got):\n%s\nin this order: %v", diff, names)
 			}
 		})
 	}

@@ -52,9 +52,9 @@ func TestSharesAndTableByIpvsadm(t *testing.T) {
 		_, err = n.A.Run("ipvsadm", "-a", "-t", "10.0.0.100:80", "-r", fmt.Sprintf("10.3.0.%d", 10+i), "-m", "-w", fmt.Sprint(i))
 		must(t, err)
 	}
-	shares, err := n.Client.Shares(t.Context(), netip.AddrPortFrom(VIP(0), 80), 60)
+	names, err := n.Client.GetAll(t.Context(), netip.AddrPortFrom(VIP(0), 80), 60)
 	must(t, err)
-	if diff := cmp.Diff(map[string]int{"rs1": 10, "rs2": 20, "rs3": 30}, shares); diff != "" {
+	if diff := cmp.Diff(map[string]int{"rs1": 10, "rs2": 20, "rs3": 30}, Shares(names)); diff != "" {
 		t.Errorf("shares (-want +got):\n%s", diff)
 	}
 	table, err := n.A.Table()

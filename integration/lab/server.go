@@ -250,16 +250,25 @@ func (n *Namespace) Dial(ctx context.Context, network, addr string) (net.Conn, e
 	return conn, err
 }
 
-// Shares asks a web server a number of times, one after the other, and returns
-// how often who answered.
-func (n *Namespace) Shares(ctx context.Context, server netip.AddrPort, requests int) (map[string]int, error) {
-	shares := map[string]int{}
+// GetAll asks a web server a number of times, one after the other, and returns who
+// answered.
+func (n *Namespace) GetAll(ctx context.Context, server netip.AddrPort, requests int) ([]string, error) {
+	var names []string
 	for i := range requests {
 		name, err := n.Get(ctx, server, 5*time.Second)
 		if err != nil {
-			return shares, fmt.Errorf("request %d of %d: %w", i+1, requests, err)
+			return names, fmt.Errorf("request %d of %d: %w", i+1, requests, err)
 		}
+		names = append(names, name)
+	}
+	return names, nil
+}
+
+// Shares returns how often each name is there.
+func Shares(names []string) map[string]int {
+	shares := map[string]int{}
+	for _, name := range names {
 		shares[name]++
 	}
-	return shares, nil
+	return shares
 }

@@ -11,8 +11,7 @@ import (
 // check is a block check as decoded: a schedule, and a probe that is complete
 // once it knows its target.
 type check struct {
-	name    string
-	kind    string
+	name    string // of a named check, else the kind
 	at      label // the name of a named check
 	monitor checks.Monitor
 	target  target
@@ -56,7 +55,7 @@ func checkVariant[U any](s schema[U], schedule func(*U) *checks.Monitor, build f
 		decode: func(d *decoder, b *block) *check {
 			u := s.decode(d, b)
 			c := build(d, b, &u)
-			c.kind, c.name = kind, kind
+			c.name = kind
 			c.monitor = settle(*schedule(&u))
 			return c
 		},
@@ -152,9 +151,7 @@ func decodeNamedCheck(d *decoder, b *block) any {
 		return (*check)(nil)
 	}
 	name := b.labels[1]
-	if name.text == "" {
-		d.fail(name.at, "check: the name is empty")
-	}
+	d.checkName("check", "a name", name)
 	inline := *b
 	inline.labels = b.labels[:1]
 	v := pick(d, &inline, checkVariants)

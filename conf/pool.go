@@ -130,6 +130,11 @@ func (v *virtualServer) makeReals(d *decoder) {
 			Addr: addr, Forward: forward, Weight: r.weight, Upper: r.upper, Lower: r.lower,
 			Tunnel: v.tunnelOf(d, r.tunnel, forward),
 		}}
+		for _, name := range r.named {
+			if slices.ContainsFunc(v.named, func(l label) bool { return l.text == name.text }) {
+				d.fail(name.at, "check %q is the virtual server's already", name.text)
+			}
+		}
 		v.useChecks(d, &real, r.at, shared, v.lookUp(d, r.named), r.checks)
 		v.pool.Reals = append(v.pool.Reals, real)
 	}
@@ -142,8 +147,7 @@ func (v *virtualServer) makeReals(d *decoder) {
 	}
 }
 
-// useChecks gives a real server its checks. Those of one name that would make
-// the same probe twice are a mistake only where the same name was given twice.
+// useChecks gives a real server its checks.
 func (v *virtualServer) useChecks(d *decoder, real *RealServer, at span, lists ...[]placedCheck) {
 	t := probeTarget{virtualServer: v.pool.Name, realServer: real.Destination.Addr}
 	if len(v.listens) > 0 {
@@ -172,12 +176,8 @@ func (v *virtualServer) destination(d *decoder, what string, addr netip.AddrPort
 			d.fail(at, "%s %s: another address family than the virtual server's needs forward = \"tun\"", what, addr.Addr())
 		}
 	}
-	port := uint16(0) // the kernel keeps the port of the service
-	if len(v.listens) == 1 {
-		port = v.listens[0].addr.Port()
-	}
 	if addr.Port() == 0 {
-		return netip.AddrPortFrom(addr.Addr(), port)
+		return netip.AddrPortFrom(addr.Addr(), v.port())
 	}
 	if forward == ipvsctl.NAT {
 		return addr
@@ -191,6 +191,21 @@ func (v *virtualServer) destination(d *decoder, what string, addr netip.AddrPort
 		}
 	}
 	return addr
+}
+
+// port returns the port that all services have, or 0: the kernel then sends
+// each connection to the port that it came to (ip_vs_schedule).
+func (v *virtualServer) port() uint16 {
+	if len(v.listens) == 0 {
+		return 0
+	}
+	port := v.listens[0].addr.Port()
+	for _, l := range v.listens {
+		if l.addr.Port() != port {
+			return 0
+		}
+	}
+	return port
 }
 
 // lookUp returns the named checks.

@@ -3,6 +3,7 @@ package conf
 import (
 	"fmt"
 	"strings"
+	"unicode"
 )
 
 // schema describes one kind of block: its labels, its arguments, the blocks in
@@ -125,14 +126,27 @@ func (s *schema[T]) checkLabels(d *decoder, b *block) {
 	switch {
 	case len(b.labels) == len(s.labels):
 		for i, l := range b.labels {
-			if l.text == "" {
-				d.fail(l.at, "%s: %s is empty", s.kind, s.labels[i])
-			}
+			d.checkName(s.kind, s.labels[i], l)
 		}
 	case len(s.labels) == 0:
 		d.fail(b.at, "%s: want no label, got %d", s.kind, len(b.labels))
 	default:
 		d.fail(b.at, "%s: want %s as label, got %d labels", s.kind, strings.Join(s.labels, " and "), len(b.labels))
+	}
+}
+
+// maxName bounds the names that stand in tables, events and metrics.
+const maxName = 128
+
+// checkName checks the label of a block of a kind, which is what in words.
+func (d *decoder) checkName(kind, what string, l label) {
+	switch {
+	case l.text == "":
+		d.fail(l.at, "%s: %s is empty", kind, what)
+	case len(l.text) > maxName:
+		d.fail(l.at, "%s: %s has %d bytes: want at most %d", kind, what, len(l.text), maxName)
+	case strings.ContainsFunc(l.text, func(r rune) bool { return unicode.IsSpace(r) || !unicode.IsPrint(r) }):
+		d.fail(l.at, "%s %q: want a name without white space and control characters", kind, l.text)
 	}
 }
 

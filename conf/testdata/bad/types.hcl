@@ -110,6 +110,16 @@ virtual_server "b" {
   }
 }
 
+virtual_server "white space" {
+  fwmark = 8
+  checks = ["b"]
+  real_server "10.0.0.1" { checks = ["b", "c"] }
+}
+
+virtual_server "nnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnn" {
+  fwmark = 9
+}
+
 virtual_server "c" {
   address  = "192.0.2.1:82"
   protocol = "tcp"

@@ -12,7 +12,7 @@ import (
 // once it knows its target.
 type check struct {
 	name    string // of a named check, else the kind
-	at      label // the name of a named check
+	at      label  // the name of a named check
 	monitor checks.Monitor
 	target  target
 	probe   func(t probeTarget) checks.Probe

@@ -7,7 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"os"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -18,10 +20,14 @@ type attempt struct {
 	limit time.Duration // as it is configured
 }
 
+// limitStep is what a configured limit is taken to be a multiple of.
+const limitStep = 5 * time.Millisecond
+
 func newAttempt(ctx context.Context) attempt {
 	a := attempt{begin: time.Now()}
 	if deadline, ok := ctx.Deadline(); ok {
-		a.limit = deadline.Sub(a.begin).Round(time.Millisecond)
+		// What was configured, less the moment until we came here.
+		a.limit = deadline.Sub(a.begin).Round(limitStep)
 	}
 	return a
 }
@@ -50,8 +56,8 @@ func (a attempt) reason(verb string, err error) string {
 // tlsFailed returns the observation of a failed handshake.
 func (a attempt) tlsFailed(err error) Observation {
 	seen := a.failed("tls", err)
-	if _, ok := errors.AsType[fileError](err); ok {
-		seen.Ours = true
+	if file, ok := errors.AsType[fileError](err); ok {
+		return Observation{Reason: "tls: " + file.Error(), Latency: seen.Latency, Ours: true}
 	}
 	if words := tlsWords(err, time.Now()); words != "" {
 		seen.Reason = "tls: " + words
@@ -77,8 +83,8 @@ func tlsWords(err error, now time.Time) string {
 	if _, ok := errors.AsType[tls.RecordHeaderError](err); ok {
 		return "the server does not speak TLS"
 	}
-	if alert, ok := errors.AsType[tls.AlertError](err); ok {
-		return "refused by the server: " + alert.Error()
+	if op, ok := errors.AsType[*net.OpError](err); ok && op.Op == "remote error" {
+		return "refused by the server: " + strings.TrimPrefix(op.Err.Error(), "tls: ")
 	}
 	return ""
 }

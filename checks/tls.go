@@ -42,6 +42,10 @@ func newTLSClient(t TLS, host string, target netip.AddrPort, alpn ...string) *tl
 	if t.MinVersion == 0 {
 		t.MinVersion = tls.VersionTLS12
 	}
+	if t.CAFile == "" && !t.Insecure {
+		// Read once for the process: now, and not in the time of the first probe.
+		_, _ = x509.SystemCertPool()
+	}
 	return &tlsClient{TLS: t, alpn: alpn}
 }
 

@@ -1,0 +1,116 @@
+package checks
+
+import (
+	"context"
+	"net/netip"
+	"os"
+	"testing"
+	"time"
+
+	"go.uber.org/zap/zaptest"
+)
+
+func TestClock(t *testing.T) {
+	now := time.Now()
+	var c clock
+	c.woke(now) // never armed: no stall
+	c.armed = now.Add(time.Second)
+	c.woke(now.Add(500 * time.Millisecond)) // early
+	c.woke(now.Add(time.Second + wakeSlack))
+	if c.stalled != 0 {
+		t.Errorf("stalled %v without a stall", c.stalled)
+	}
+	c.woke(now.Add(4 * time.Second))
+	c.woke(now.Add(4 * time.Second)) // the same stall, seen by another goroutine
+	if c.stalled != 3*time.Second {
+		t.Errorf("stalled %v, want 3s", c.stalled)
+	}
+}
+
+func TestRecentMax(t *testing.T) {
+	now := time.Now()
+	var r recentMax
+	steps := []struct {
+		after, add, want time.Duration // seconds, milliseconds
+	}{
+		{0, 5, 5}, {1, 3, 5}, {9, 0, 5}, {11, 2, 5}, {19, 0, 5}, {21, 1, 2}, {31, 0, 1}, {100, 0, 0}, {101, 4, 4},
+	}
+	for _, s := range steps {
+		at := now.Add(s.after * time.Second)
+		r.add(at, s.add*time.Millisecond)
+		if got := r.get(at); got != s.want*time.Millisecond {
+			t.Errorf("after %d s the maximum is %v, want %d ms", s.after, got, s.want)
+		}
+	}
+}
+
+// TestPoolOwnLateness wants failures that fall into a stall of this process to
+// be asked again at once, and not to be counted.
+func TestPoolOwnLateness(t *testing.T) {
+	inPool(t, func(p *Pool, l *lab) {
+		m := l.monitor("a")
+		m.Fall = 1
+		set(p, m)
+		wantResult(t, p, m.scriptedKey(), Unknown, Up)
+		l.set("a", func(int) Observation {
+			// As if the process had been stopped while this was under way.
+			p.mu.Lock()
+			p.clock.stalled += m.Timeout
+			p.mu.Unlock()
+			return Observation{Reason: "no answer"}
+		})
+		time.Sleep(1500 * time.Millisecond)
+		s, _ := p.Status(m.scriptedKey())
+		if stats := p.Stats(); s.State != Up || s.Streak != 0 || stats.Repeated < 2 {
+			t.Errorf("status %+v, stats %+v: want it up and asked again", s, stats)
+		}
+		l.set("a", bad)
+		wantResult(t, p, m.scriptedKey(), Up, Down)
+	})
+}
+
+// TestPoolLeavesNothing wants no descriptor to stay open, with conversations
+// of all ages cut off. (Goroutines are counted by the tests in bubbles.)
+func TestPoolLeavesNothing(t *testing.T) {
+	good, full := serve(t, waitForEnd), fullPort(t)
+	monitors := make(map[Key]Monitor)
+	for i := range 50 {
+		for _, target := range []netip.AddrPort{good, full} {
+			m := Monitor{
+				Probe:    TCP{Target: target, Route: Route{Source: netip.AddrFrom4([4]byte{127, 0, 1, byte(i)})}},
+				Interval: 50 * time.Millisecond, Timeout: time.Minute,
+			}
+			monitors[m.Key()] = m
+		}
+	}
+	before := descriptors(t)
+	p := NewPool(zaptest.NewLogger(t))
+	p.Set(monitors)
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error)
+	go func() { ended <- p.Run(ctx) }()
+	for range 50 {
+		<-p.Results()
+	}
+	cancel()
+	if err := <-ended; err != nil {
+		t.Errorf("Run: %v", err)
+	}
+	// The server's ends of the connections go when it hears of it.
+	for range 1000 {
+		if descriptors(t) <= before {
+			return
+		}
+		time.Sleep(time.Millisecond)
+	}
+	t.Errorf("%d descriptors were open before, %d are now", before, descriptors(t))
+}
+
+func descriptors(t *testing.T) int {
+	t.Helper()
+	names, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(names)
+}

@@ -119,7 +119,7 @@ something to look at.`,
 		}
 	}
 	add(groupDaemon, newRunCommand(), newVRRPWorkerCommand())
-	add(groupConfig, newValidateCommand(), newFormatCommand(), newPlanCommand())
+	add(groupConfig, newValidateCommand(), newFormatCommand(), newPlanCommand(), newCheckCommand())
 	add(groupClient, newStatusCommand(), newTailCommand(), newReloadCommand(), newFailoverCommand(), newLogLevelCommand(),
 		newDrainCommand(), newDisableCommand(), newWeightCommand(), newEnableCommand())
 	add(groupTools, newVersionCommand())

@@ -96,7 +96,7 @@ func (e *Engine) targeted(target Target) []user {
 	var found []user
 	for _, s := range e.services {
 		for i := range s.vs.Reals {
-			if target.matches(s.vs.Name, s.vs.Reals[i].Address()) {
+			if target.Matches(s.vs.Name, s.vs.Reals[i].Address()) {
 				found = append(found, user{s, i})
 			}
 		}

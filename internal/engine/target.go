@@ -52,7 +52,8 @@ func (t Target) String() string {
 	return t.VirtualServer + " " + real
 }
 
-func (t Target) matches(virtual string, addr netip.AddrPort) bool {
+// Matches tells whether the target means a real server. The zero Target means all.
+func (t Target) Matches(virtual string, addr netip.AddrPort) bool {
 	return (t.VirtualServer == "" || t.VirtualServer == virtual) &&
 		(!t.Address.IsValid() || t.Address == addr.Addr()) &&
 		(t.Port == 0 || t.Port == addr.Port())

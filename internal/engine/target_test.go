@@ -33,8 +33,8 @@ func TestTarget(t *testing.T) {
 		if target.String() != test.text {
 			t.Errorf("%q %q is %q, want %q", test.virtual, test.real, target, test.text)
 		}
-		gotWeb := target.matches("web", netip.MustParseAddrPort(web))
-		gotV6 := target.matches("web", netip.MustParseAddrPort(v6))
+		gotWeb := target.Matches("web", netip.MustParseAddrPort(web))
+		gotV6 := target.Matches("web", netip.MustParseAddrPort(v6))
 		if gotWeb != test.web || gotV6 != test.v6 {
 			t.Errorf("%q means %s: %v, %s: %v; want %v, %v", target, web, gotWeb, v6, gotV6, test.web, test.v6)
 		}

@@ -138,6 +138,18 @@ type Status struct {
 	Stats        Stats
 	LatenessMax  time.Duration // the latest that an advertisement was sent, since start
 	LastAdvertAt time.Time     // heard from another router
+	Split        Split         // proof of a second master
+}
+
+// Split is proof that there are, or were, two masters: advertisements of
+// another one, heard while master for long enough to have silenced it.
+type Split struct {
+	Now      bool // still heard
+	Since    time.Time
+	Last     time.Time // zero: never
+	Addr     netip.Addr
+	Priority uint8
+	Adverts  uint64 // heard since the start of the group
 }
 
 // Stats counts a group's packets since it started.

@@ -308,6 +308,34 @@ func TestAddressStolen(t *testing.T) {
 	})
 }
 
+// TestSplit proves a second master and forgets no one: whose, since when, and
+// that it is over. An ordinary takeover is no proof.
+func TestSplit(t *testing.T) {
+	duo(t, func(t *testing.T, a, b *router) {
+		a.Order(Command{Failover: []string{}})
+		time.Sleep(3 * time.Second)
+		synctest.Wait()
+		if s := a.status("front"); s.State != Master || s.Split.Adverts > 0 {
+			t.Errorf("%s, an ordinary takeover counts as a split: %+v", s.State, s.Split)
+		}
+		b.host.set(func(h *lanHost) { h.cut = true })
+		time.Sleep(5 * time.Second)
+		b.host.set(func(h *lanHost) { h.cut = false })
+		healed := time.Now()
+		time.Sleep(300 * time.Millisecond)
+		synctest.Wait()
+		s := a.status("front").Split
+		if !s.Now || s.Adverts == 0 || s.Addr != netip.MustParseAddr("10.0.0.2") || s.Priority != 100 || s.Since.Before(healed) {
+			t.Errorf("split %+v", s)
+		}
+		time.Sleep(2 * time.Second)
+		synctest.Wait()
+		if s := a.status("front").Split; s.Now || s.Adverts == 0 {
+			t.Errorf("it is over: %+v", s)
+		}
+	})
+}
+
 // TestSlowKernel shows that no advertisement waits for the kernel.
 func TestSlowKernel(t *testing.T) {
 	duo(t, func(t *testing.T, a, b *router) {

@@ -253,6 +253,22 @@ func (n *simNode) assign() {
 	})
 }
 
+// reload removes a group, which leaves by rule, and puts it back as a new one.
+func (n *simNode) reload(g int) {
+	var places []place
+	for i, m := range n.byID {
+		if i != g {
+			places = append(places, place{member: m, team: "all", params: n.params[i], fault: n.fault})
+		}
+	}
+	n.core.assign(n.clock(), places)
+	n.carryOut()
+	n.byID[g] = newMember(Group{Name: fmt.Sprint(g)})
+	n.holds[g] = false
+	n.wants[g]++
+	n.assign()
+}
+
 // kill ends the program at once; the kernel's lease takes the addresses off.
 func (n *simNode) kill() {
 	n.sim.note("node %d is killed", n.id)
@@ -357,6 +373,7 @@ func simulate(seed uint64, watch func(*sim)) error {
 	}
 	s.groups = 1 + s.rng.IntN(3)
 	s.maxDelay = p.interval / 20
+	s.dup = s.rng.Float64() / 4
 	nodes := 2 + s.rng.IntN(6)
 	for range nodes {
 		p.priority = uint8(1 + s.rng.IntN(254))
@@ -385,7 +402,7 @@ func simulate(seed uint64, watch func(*sim)) error {
 func (s *sim) disturb(p params) {
 	n := s.nodes[s.rng.IntN(len(s.nodes))]
 	o := s.nodes[s.rng.IntN(len(s.nodes))]
-	switch s.rng.IntN(11) {
+	switch s.rng.IntN(12) {
 	case 0:
 		s.loss = s.rng.Float64() * 0.9
 		s.note("loss %.2f", s.loss)
@@ -424,6 +441,10 @@ func (s *sim) disturb(p params) {
 	case 9:
 		n.fault = fault{}
 		n.assign()
+	case 11:
+		g := s.rng.IntN(s.groups)
+		s.note("node %d loses group %d and gets it back", n.id, g)
+		n.do(func() { n.reload(g) })
 	case 10:
 		s.note("node %d is to hand over", n.id)
 		n.do(func() { n.core.handover(n.clock(), "0", "failover") })

@@ -30,6 +30,7 @@ type body struct {
 	dropped                [drops]uint64
 	lateness               time.Duration
 	lastHeard              time.Time
+	split                  Split
 }
 
 func newMember(g Group) *member {
@@ -74,7 +75,7 @@ func (l *loop) tell(now time.Time, status bool) {
 	r.Connected = true
 	for _, list := range [2][]*member{l.core.members, l.core.departing} {
 		for _, m := range list {
-			r.Status = append(r.Status, l.status(m))
+			r.Status = append(r.Status, l.status(now, m))
 		}
 	}
 	for _, m := range l.core.members {
@@ -93,11 +94,11 @@ func (l *loop) tell(now time.Time, status bool) {
 }
 
 // status is a member's present state.
-func (l *loop) status(m *member) Status {
+func (l *loop) status(now time.Time, m *member) Status {
 	s := Status{
 		Group: m.name, State: m.was, Since: m.since, Reason: m.reason,
 		Priority: m.p.priority, Addresses: l.kept[m].held,
-		LatenessMax: m.lateness, LastAdvertAt: m.lastHeard,
+		LatenessMax: m.lateness, LastAdvertAt: m.lastHeard, Split: m.split,
 		Stats: Stats{
 			Sent: m.sent, Received: m.received,
 			BecameMaster: m.becameMaster, ReleasedMaster: m.releasedMaster,
@@ -106,6 +107,7 @@ func (l *loop) status(m *member) Status {
 			Mismatched:       m.mismatched, SendErrors: m.sendErrors,
 		},
 	}
+	s.Split.Now = m.splitNow(now)
 	switch m.state {
 	case Master:
 		s.MasterAddr, s.MasterPrio = m.p.self, m.p.priority
@@ -124,4 +126,25 @@ func (l *loop) status(m *member) Status {
 		}
 	}
 	return s
+}
+
+// witness notes another master's advertisement, heard by a master. A router
+// that has just taken over hears the one it preempts once more: that is no proof.
+func (l *loop) witness(now time.Time, m *member, a heard) {
+	established := m.serving() && now.Sub(m.since) > m.p.masterDown(m.p.interval)
+	if !established || a.priority == 0 {
+		return
+	}
+	if !m.splitNow(now) {
+		m.split.Since = now
+		l.log.Warn("another router is master too", zap.String("group", m.name),
+			zap.Stringer("address", a.src), zap.Uint8("priority", a.priority))
+	}
+	m.split.Last, m.split.Addr, m.split.Priority = now, a.src, a.priority
+	m.split.Adverts++
+}
+
+// splitNow tells whether another master is still heard.
+func (m *member) splitNow(now time.Time) bool {
+	return !m.split.Last.IsZero() && now.Sub(m.split.Last) <= m.p.masterDown(m.p.interval)
 }

@@ -141,7 +141,9 @@ func (l *loop) admit(now time.Time, m *member, f *frame) {
 		// changed one after the other must not both be master meanwhile.
 		m.mismatched++
 	}
-	l.core.receive(now, m, heard{priority: a.priority, interval: a.interval, src: f.src})
+	said := heard{priority: a.priority, interval: a.interval, src: f.src}
+	l.witness(now, m, said)
+	l.core.receive(now, m, said)
 }
 
 // judge says why a packet is not for a member, if it is not.

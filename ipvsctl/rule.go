@@ -62,8 +62,8 @@ func writeServiceRule(b *strings.Builder, command string, s Service) {
 	b.WriteString(" -s " + s.Scheduler)
 	if p := s.Persistence; p.Timeout != 0 {
 		fmt.Fprintf(b, " -p %d", seconds(p.Timeout))
-		if family := s.ID.AddressFamily(); p.Prefix != fullPrefix(family) {
-			b.WriteString(" -M " + maskText(family, p.Prefix))
+		if mask := s.PersistenceMask(); mask != "" {
+			b.WriteString(" -M " + mask)
 		}
 		if p.Engine != "" {
 			b.WriteString(" --pe " + p.Engine)
@@ -72,7 +72,7 @@ func writeServiceRule(b *strings.Builder, command string, s Service) {
 	if s.Flags&OnePacket != 0 {
 		b.WriteString(" -o")
 	}
-	if names := schedulerFlagNames(s.Scheduler, s.Flags); names != "" {
+	if names := s.SchedulerFlags(); names != "" {
 		b.WriteString(" -b " + names)
 	}
 }
@@ -145,25 +145,31 @@ func writeDaemonRule(b *strings.Builder, role DaemonState, d Daemon) {
 	}
 }
 
-// schedulerFlagNames returns the scheduler flags as ipvsadm names them, which
-// for sh and mh has names for the first two only.
-func schedulerFlagNames(scheduler string, f Flags) string {
+// SchedulerFlags returns the scheduler flags as ipvsadm names them, separated by
+// commas. For sh and mh it has names for the first two only.
+func (s Service) SchedulerFlags() string {
 	names := []string{"flag-1", "flag-2", "flag-3"}
-	if scheduler == "sh" || scheduler == "mh" {
-		names = []string{scheduler + "-fallback", scheduler + "-port"}
+	if s.Scheduler == "sh" || s.Scheduler == "mh" {
+		names = []string{s.Scheduler + "-fallback", s.Scheduler + "-port"}
 	}
 	var set []string
 	for i, name := range names {
-		if f&(SchedFlag1<<i) != 0 {
+		if s.Flags&(SchedFlag1<<i) != 0 {
 			set = append(set, name)
 		}
 	}
 	return strings.Join(set, ",")
 }
 
-// maskText writes a persistence prefix as ipvsadm does: dotted for IPv4.
-func maskText(f Family, prefix uint8) string {
-	if f == IPv6 {
+// PersistenceMask returns the persistence prefix as ipvsadm writes it, dotted
+// for IPv4, and nothing when the whole address counts.
+func (s Service) PersistenceMask() string {
+	s = s.normalHead()
+	family, prefix := s.ID.AddressFamily(), s.Persistence.Prefix
+	if prefix == 0 || prefix == fullPrefix(family) {
+		return ""
+	}
+	if family == IPv6 {
 		return fmt.Sprint(prefix)
 	}
 	mask := ^uint32(0) << (32 - min(prefix, 32))

@@ -1,0 +1,36 @@
+package ipvstext
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"iter"
+	"time"
+
+	"github.com/lvs-director/director/ipvsctl"
+)
+
+// Connections writes the connection table as ipvsadm -Lnc does, with the
+// persistence engine's data as with --persistent-conn. It ends with the first error.
+func Connections(w io.Writer, connections iter.Seq2[ipvsctl.Connection, error], persistent bool) error {
+	b := bufio.NewWriter(w)
+	fmt.Fprintln(b, "IPVS connection entries")
+	if persistent {
+		fmt.Fprintf(b, "pro expire %-11s %-18s %-18s %-18s %-16s %s\n", "state", "source", "virtual", "destination", "pe name", "pe_data")
+	} else {
+		fmt.Fprintf(b, "pro expire %-11s %-18s %-18s %s\n", "state", "source", "virtual", "destination")
+	}
+	for c, err := range connections {
+		if err != nil {
+			return err
+		}
+		expires := fmt.Sprintf("%02d:%02d", c.Expires/time.Minute, c.Expires%time.Minute/time.Second)
+		if persistent {
+			fmt.Fprintf(b, "%-3s %-6s %-11s %-18s %-18s %-16s %-18s %s\n",
+				c.Protocol, expires, c.State, c.Client, c.Virtual, c.Destination, c.Engine, c.EngineData)
+		} else {
+			fmt.Fprintf(b, "%-3s %-6s %-11s %-18s %-18s %s\n", c.Protocol, expires, c.State, c.Client, c.Virtual, c.Destination)
+		}
+	}
+	return b.Flush()
+}

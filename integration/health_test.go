@@ -40,9 +40,10 @@ func TestHealth(t *testing.T) {
 	must(t, os.WriteFile(program, []byte(script), 0o755))
 
 	var config strings.Builder
+	// An emulated processor needs 30 ms to start a script, and other work may go first.
 	virtual := func(name string, port int, onFailure, kind, more string, reals ...int) {
 		fmt.Fprintf(&config, "virtual_server %q {\n  address = \"10.0.0.100:%d\"\n  scheduler = \"rr\"\n  on_failure = %q\n", name, port, onFailure)
-		fmt.Fprintf(&config, "  check %q {\n    interval = \"300ms\"\n    timeout = \"250ms\"\n    rise = 2\n    fall = 2\n    %s\n  }\n", kind, more)
+		fmt.Fprintf(&config, "  check %q {\n    interval = \"1s\"\n    fast_interval = \"500ms\"\n    timeout = \"900ms\"\n    rise = 2\n    fall = 2\n    %s\n  }\n", kind, more)
 		for _, i := range reals {
 			fmt.Fprintf(&config, "  real_server \"%v:80\" { weight = 5 }\n", lab.ServerAddr(i))
 		}
@@ -50,7 +51,7 @@ func TestHealth(t *testing.T) {
 	}
 	virtual("tcp-drain", 81, "drain", "tcp", "", 1, 2)
 	virtual("http-drain", 82, "drain", "http", `path = "/"`, 1, 2)
-	virtual("http-remove", 83, "remove", "http", `path = "/"`, 1, 2)
+	virtual("http-remove", 83, "remove", "http", `expect_body = "rs"`, 1, 2)
 	virtual("icmp-remove", 84, "remove", "icmp", "", 2, 3)
 	virtual("script-drain", 85, "drain", "script", fmt.Sprintf("command = [%q, %q]", program, orders), 1, 2)
 	d := startDirector(t, n, n.A, config.String())
@@ -79,11 +80,11 @@ func TestHealth(t *testing.T) {
 	}{
 		{"tcp-drain", "81", "10.3.0.11:80", "refuses", set(lab.Refusing), set(lab.Healthy), []string{"refused"}},
 		{"http-drain", "82", "10.3.0.11:80", "answers 503", set(lab.Broken), set(lab.Healthy), []string{"503"}},
-		{"http-remove", "83", "10.3.0.11:80", "hangs", set(lab.Hanging), set(lab.Healthy), []string{"250ms"}},
-		{"http-remove", "83", "10.3.0.11:80", "drips", set(lab.Dripping), set(lab.Healthy), []string{"250ms"}},
-		{"icmp-remove", "84", "10.3.0.13:80", "is gone", func() error { return n.Pull(n.Servers[2], "eth1") }, func() error { return n.Plug(n.Servers[2], "eth1") }, []string{"250ms"}},
+		{"http-remove", "83", "10.3.0.11:80", "hangs", set(lab.Hanging), set(lab.Healthy), []string{"900ms"}},
+		{"http-remove", "83", "10.3.0.11:80", "drips", set(lab.Dripping), set(lab.Healthy), []string{"900ms"}},
+		{"icmp-remove", "84", "10.3.0.13:80", "is gone", func() error { return n.Pull(n.Servers[2], "eth1") }, func() error { return n.Plug(n.Servers[2], "eth1") }, []string{"900ms"}},
 		{"script-drain", "85", "10.3.0.11:80", "exits 3", tell("3 the disk is full"), tell(""), []string{"the disk is full"}},
-		{"script-drain", "85", "10.3.0.11:80", "outlives its time", tell("hang"), tell(""), []string{"250ms"}},
+		{"script-drain", "85", "10.3.0.11:80", "outlives its time", tell("hang"), tell(""), []string{"900ms"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.virtual+" "+tt.how, func(t *testing.T) {
@@ -91,7 +92,7 @@ func TestHealth(t *testing.T) {
 			awaitRow(t, n.A, false, "-a", address, tt.real, "-w", "5")
 			began := time.Now()
 			must(t, tt.bad())
-			real, err := d.AwaitReal(tt.virtual, tt.real, "down", 10*time.Second)
+			real, err := d.AwaitReal(tt.virtual, tt.real, "down", 15*time.Second)
 			must(t, err)
 			must(t, contains(real.Reason, tt.reason...))
 			if strings.HasSuffix(tt.virtual, "drain") {
@@ -107,7 +108,7 @@ func TestHealth(t *testing.T) {
 			must(t, contains(out, tt.reason...))
 
 			must(t, tt.good())
-			_, err = d.AwaitReal(tt.virtual, tt.real, "up", 10*time.Second)
+			_, err = d.AwaitReal(tt.virtual, tt.real, "up", 15*time.Second)
 			must(t, err)
 			awaitRow(t, n.A, false, "-a", address, tt.real, "-w", "5")
 			downs, ups := 0, 0

@@ -63,12 +63,16 @@ func (d *Director) Configure(body string) error {
 func (d *Director) config() string { return filepath.Join(d.Folder, "director.hcl") }
 
 // Start starts the daemon, or starts it again. It does not wait until it is ready.
-func (d *Director) Start() error {
+func (d *Director) Start() error { return d.StartBy() }
+
+// StartBy starts the daemon by a program that runs what it is given.
+func (d *Director) StartBy(by ...string) error {
 	program := os.Getenv(vm.ProgramVariable)
 	if program == "" {
 		return fmt.Errorf("start director: $%s does not say which program", vm.ProgramVariable)
 	}
-	process, err := d.network.Start(d.Box, filepath.Join(d.Folder, "log"), program, "run", "--config", d.config())
+	args := append(by, program, "run", "--config", d.config())
+	process, err := d.network.Start(d.Box, filepath.Join(d.Folder, "log"), args...)
 	if err != nil {
 		return err
 	}

@@ -18,6 +18,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"sync/atomic"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -33,6 +34,7 @@ type Namespace struct {
 
 	file  *os.File
 	links *netlink.Handle
+	ports atomic.Int64 // source ports given out
 }
 
 // newNamespace makes a namespace whose loopback is up.

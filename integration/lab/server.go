@@ -240,11 +240,15 @@ func (n *Namespace) Get(ctx context.Context, server netip.AddrPort, timeout time
 	return string(body), nil
 }
 
-// Dial connects from the box to a literal address.
+// Dial connects from the box to a literal address. Every connection has a source
+// port of its own: the kernel draws them by lot and soon takes one again, for
+// which IPVS, which remembers a closed connection for two minutes, then asks no scheduler.
 func (n *Namespace) Dial(ctx context.Context, network, addr string) (net.Conn, error) {
+	const first, count = 10000, 50000
+	port := first + int(n.ports.Add(1)%count)
 	var conn net.Conn
 	err := n.Do(func() (err error) {
-		conn, err = (&net.Dialer{}).DialContext(ctx, network, addr)
+		conn, err = (&net.Dialer{LocalAddr: &net.TCPAddr{Port: port}}).DialContext(ctx, network, addr)
 		return err
 	})
 	return conn, err

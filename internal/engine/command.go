@@ -61,7 +61,7 @@ func (e *Engine) SetOverride(ctx context.Context, target Target, o Override) (ch
 				continue
 			}
 			e.event(Event{Kind: KindOperator, VirtualServer: u.service.vs.Name, RealServer: u.service.vs.Reals[u.real].Address().String(),
-				From: r.override.String(), To: o.String(), Reason: o.Reason, Operator: OperatorOf(ctx)})
+				From: r.override.wish(), To: o.wish(), Reason: o.Reason, Operator: OperatorOf(ctx)})
 			r.override = o
 			changed++
 			e.invalidate(u.service)

@@ -507,3 +507,25 @@ func TestSlowStart(t *testing.T) {
 		w.stop(errSignal)
 	})
 }
+
+// A pool whose servers are not known yet waits; it has lost nothing.
+func TestNoQuorumIsToldBeforeTheFirstVerdict(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.config.VirtualServers = []*conf.VirtualServer{w.checked(pool(1, remove))}
+		w.servers.set("10.0.0.1", hangs)
+		w.start()
+		if got := w.engine.Status().VirtualServers[0]; got.State != "unknown" || got.Reason != "waiting for the first checks" {
+			t.Errorf("state %s, reason %q before any verdict", got.State, got.Reason)
+		}
+		if got := w.events(KindQuorum); len(got) != 0 {
+			t.Errorf("quorum events %q before any verdict", got)
+		}
+		w.after(2 * time.Second)
+		want := []string{"web >down below quorum: weight 0 up of 1 wanted"}
+		if diff := cmp.Diff(want, w.events(KindQuorum)); diff != "" {
+			t.Errorf("quorum events (-want +got):\n%s", diff)
+		}
+		w.stop(errSignal)
+	})
+}

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -43,6 +44,9 @@ func (o Override) String() string {
 	}
 	return ""
 }
+
+// wish returns the override as events tell it.
+func (o Override) wish() string { return cmp.Or(o.String(), "as configured") }
 
 // overridesFile is the name, in the state directory, of the file of overrides.
 const overridesFile = "overrides.json"

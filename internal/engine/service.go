@@ -120,6 +120,12 @@ func (s *service) warm(now time.Time) (any bool) {
 	return any
 }
 
+// awaits tells whether nothing is known yet of any of the real servers: a
+// service that has just started is not down, it waits.
+func (s *service) awaits() bool {
+	return !s.judged && len(s.reals) > 0 && !slices.ContainsFunc(s.reals, func(r real) bool { return r.state != checks.Unknown })
+}
+
 // judge decides the quorum anew and tells whether it changed.
 func (s *service) judge(now time.Time) (changed bool) {
 	s.weight = weightUp(s.vs, s.views(now))
@@ -128,6 +134,9 @@ func (s *service) judge(now time.Time) (changed bool) {
 		had, hysteresis = false, 0
 	}
 	has := hasQuorum(had, s.weight, s.vs.Quorum, hysteresis)
+	if !has && s.awaits() {
+		return false
+	}
 	changed = !s.judged || has != s.quorum
 	if changed {
 		s.since = now
@@ -136,8 +145,20 @@ func (s *service) judge(now time.Time) (changed bool) {
 	return changed
 }
 
+// state names what the service is: up with its quorum, down without, unknown
+// before anything is known.
+func (s *service) state() string {
+	if s.awaits() {
+		return checks.Unknown.String()
+	}
+	return upDown(s.quorum)
+}
+
 // reason says why the service has its quorum or not.
 func (s *service) reason() string {
+	if s.awaits() {
+		return "waiting for the first checks"
+	}
 	if s.quorum {
 		return fmt.Sprintf("weight %d up, quorum %d", s.weight, s.vs.Quorum)
 	}

@@ -93,7 +93,7 @@ func (e *Engine) vrrpStatus() VRRPStatus {
 // snapshot makes the status of one virtual server.
 func (s *service) snapshot(now time.Time) *ServiceStatus {
 	vs := s.vs
-	st := &ServiceStatus{Name: vs.Name, State: upDown(s.quorum), Since: s.since, Reason: s.reason(), WeightUp: s.weight,
+	st := &ServiceStatus{Name: vs.Name, State: s.state(), Since: s.since, Reason: s.reason(), WeightUp: s.weight,
 		Quorum: vs.Quorum, SorryInUse: !s.quorum && vs.Sorry != nil, Panics: s.panics, Reals: make([]*RealStatus, len(vs.Reals))}
 	for _, svc := range vs.Services {
 		st.Addresses = append(st.Addresses, svc.ID.String())

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"net/netip"
+	"strings"
 	"testing"
 )
 
@@ -44,4 +45,24 @@ func TestTarget(t *testing.T) {
 			t.Errorf("%q was taken as %q", bad, target)
 		}
 	}
+}
+
+func FuzzParseTarget(f *testing.F) {
+	f.Add("web", "10.0.0.11:80")
+	f.Add("", "[2001:db8::1%eth0]:80")
+	f.Add("web", "all")
+	f.Fuzz(func(t *testing.T, virtual, real string) {
+		target, err := ParseTarget(virtual, real)
+		if err != nil {
+			return
+		}
+		_, text, found := strings.Cut(target.String(), virtual+" ")
+		if virtual == "" || !found {
+			text = target.String()
+		}
+		again, err := ParseTarget(virtual, text)
+		if err != nil || again != target {
+			t.Fatalf("%q %q is %+v, which reads back as %+v, %v", virtual, real, target, again, err)
+		}
+	})
 }

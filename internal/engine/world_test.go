@@ -42,6 +42,9 @@ type servers struct {
 	sick map[string]string // reason by address
 }
 
+// hangs is the reason of a server that answers only when it is too late.
+const hangs = "no answer"
+
 func (s *servers) set(addr, reason string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -60,10 +63,13 @@ type probe struct {
 
 func (p probe) Kind() string { return "scripted" }
 func (p probe) Key() string  { return p.addr }
-func (p probe) Run(context.Context) checks.Observation {
+func (p probe) Run(ctx context.Context) checks.Observation {
 	p.servers.mu.Lock()
-	defer p.servers.mu.Unlock()
 	reason := p.servers.sick[p.addr]
+	p.servers.mu.Unlock()
+	if reason == hangs {
+		<-ctx.Done()
+	}
 	return checks.Observation{OK: reason == "", Reason: reason, Latency: time.Millisecond}
 }
 

@@ -8,7 +8,7 @@ LDFLAGS  = -s -w -X main.version=$(VERSION)
 VM       = bin/vmexec
 KERNEL_TESTS = ./integration/... ./ipvsctl/... ./vrrp/...
 
-.PHONY: all build test lint unit integration demo bench fuzz cover clean
+.PHONY: all build test lint unit integration demo bench fuzz nightly cover clean
 
 all: build
 
@@ -46,6 +46,10 @@ fuzz:
 			echo "== $$pkg $$f"; $(GO) test -run '^$$' -fuzz "^$$f\$$" -fuzztime 30s $$pkg || exit 1; \
 		done; \
 	done
+
+# What takes too long for every change: 100,000 lives of a VRRP LAN.
+nightly:
+	$(GO) test -timeout 30m -run 'TestSimulation$$' ./vrrp -seeds 100000
 
 cover:
 	$(GO) test -coverprofile bin/cover.out ./...

@@ -134,3 +134,35 @@ func lineEnd(src []byte, i int) int {
 	}
 	return len(src)
 }
+
+// maxDepth is how deep a file may nest. The parsers call themselves for each
+// level, and a stack that overflows ends the whole daemon.
+const maxDepth = 10_000
+
+// tooDeep returns where src nests deeper than maxDepth, or -1. It counts
+// brackets wherever they stand, operators in front of operators, and conditions
+// in one line, since all that follows each of these may be nested in it.
+func tooDeep(src []byte) int {
+	brackets, unary, conditions := 0, 0, 0
+	for i, c := range src {
+		switch c {
+		case '{', '[', '(':
+			brackets++
+		case '}', ']', ')':
+			brackets = max(0, brackets-1)
+		case '?':
+			conditions++
+		case '!', '-':
+			unary++
+		case '\n':
+			unary, conditions = 0, 0
+		case ' ', '\t':
+		default:
+			unary = 0
+		}
+		if brackets+unary+conditions > maxDepth {
+			return i
+		}
+	}
+	return -1
+}

@@ -10,10 +10,13 @@ import (
 // of neighbouring arguments in a column. Only white space changes. name is the
 // file's, for the problems when src cannot be parsed; the error is a *Problems.
 func Format(name string, src []byte) ([]byte, error) {
-	_, diags := hclsyntax.ParseConfig(src, name, hcl.InitialPos)
-	if diags.HasErrors() {
-		s := &source{name: name, text: src, cuts: cut(src)}
-		p := &Problems{list: diags, files: hclFiles([]*source{s})}
+	s := &source{name: name, text: src, cuts: cut(src)}
+	p := &Problems{files: hclFiles([]*source{s})}
+	if d := s.shallow(); d != nil {
+		p.list = append(p.list, d)
+		return nil, p
+	}
+	if _, p.list = hclsyntax.ParseConfig(src, name, hcl.InitialPos); p.list.HasErrors() {
 		p.sort()
 		return nil, p
 	}

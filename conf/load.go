@@ -72,6 +72,14 @@ func (l *Loader) Load() (*Config, error) {
 		return nil, err
 	}
 	problems := &Problems{files: hclFiles(sources)}
+	for _, s := range sources {
+		if d := s.shallow(); d != nil {
+			problems.list = append(problems.list, d)
+		}
+	}
+	if len(problems.list) > 0 {
+		return nil, problems
+	}
 	pieces, inputs := l.recall(sources)
 	each(pieces, (*piece).read)
 	if pieces, problems.list = parseMisfits(sources, pieces); len(problems.list) > 0 {

@@ -65,6 +65,15 @@ func filesIn(dir string) ([]string, error) {
 	return names, nil
 }
 
+// shallow makes sure that the file can be parsed without a stack overflow.
+func (s *source) shallow() *hcl.Diagnostic {
+	at := tooDeep(s.text)
+	if at < 0 {
+		return nil
+	}
+	return s.diagnostic(at, problem{at: span{0, 1}, summary: fmt.Sprintf("nested deeper than %d levels", maxDepth)})
+}
+
 // hclFiles returns the sources as HCL's diagnostics writer wants them.
 func hclFiles(sources []*source) map[string]*hcl.File {
 	files := make(map[string]*hcl.File, len(sources))

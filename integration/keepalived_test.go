@@ -46,7 +46,7 @@ func TestKeepalived(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			n := newNetwork(t, lab.Options{})
 			d := startDirector(t, n, n.A, group{priority: tt.director, interval: interval, lease: 2 * time.Second}.String())
-			start := func() *lab.Process {
+			start := func() *lab.Keepalived {
 				k, err := n.StartKeepalived(n.B, keepalivedConfig(tt.keepalived, interval))
 				must(t, err)
 				return k

@@ -14,6 +14,7 @@ package lab
 import (
 	"errors"
 	"fmt"
+	"net"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -182,6 +183,33 @@ func (n *Namespace) DefaultRoute(gateway netip.Addr) error {
 		return fmt.Errorf("route %s by %v: %w", n.Name, gateway, err)
 	}
 	return nil
+}
+
+// Route sends a network by a gateway.
+func (n *Namespace) Route(to netip.Prefix, gateway netip.Addr) error {
+	if err := n.links.RouteReplace(&netlink.Route{Dst: ipNet(to), Gw: gateway.AsSlice()}); err != nil {
+		return fmt.Errorf("route %v in %s: %w", to, n.Name, err)
+	}
+	return nil
+}
+
+// LocalRoute makes every address of a network the box's own.
+func (n *Namespace) LocalRoute(to netip.Prefix) error {
+	lo, err := n.links.LinkByName("lo")
+	if err == nil {
+		err = n.links.RouteReplace(&netlink.Route{
+			Dst: ipNet(to), LinkIndex: lo.Attrs().Index,
+			Type: unix.RTN_LOCAL, Table: unix.RT_TABLE_LOCAL, Scope: unix.RT_SCOPE_HOST,
+		})
+	}
+	if err != nil {
+		return fmt.Errorf("take %v in %s: %w", to, n.Name, err)
+	}
+	return nil
+}
+
+func ipNet(p netip.Prefix) *net.IPNet {
+	return &net.IPNet{IP: p.Addr().AsSlice(), Mask: net.CIDRMask(p.Bits(), p.Addr().BitLen())}
 }
 
 // SetUp sets an interface up.

@@ -214,6 +214,24 @@ func (e *Echo) Close() error {
 	return errors.Join(errs...)
 }
 
+// NewSink starts a server in a box that accepts TCP connections and closes them.
+func NewSink(box *Namespace, port int) (io.Closer, error) {
+	listener, err := box.Listen(":" + strconv.Itoa(port))
+	if err != nil {
+		return nil, err
+	}
+	go func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			conn.Close()
+		}
+	}()
+	return listener, nil
+}
+
 // Get asks a web server once over a new connection from the box, and returns the
 // answer's body, trimmed to 200 bytes. Any status but 200 is an error.
 func (n *Namespace) Get(ctx context.Context, server netip.AddrPort, timeout time.Duration) (string, error) {

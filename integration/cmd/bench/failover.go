@@ -1,0 +1,115 @@
+package main
+
+import (
+	"fmt"
+	"net/netip"
+	"syscall"
+	"time"
+
+	"github.com/lvs-director/director/integration/lab"
+)
+
+// failover measures what a client sees, every 5 ms, when the master of a pair is
+// killed, stopped or unplugged.
+func (b *bench) failover() error {
+	for _, interval := range []time.Duration{time.Second, 100 * time.Millisecond, 10 * time.Millisecond} {
+		for _, event := range []string{"kill -9", "graceful stop", "cable pulled"} {
+			for range b.trials {
+				for _, p := range b.peers {
+					if err := b.failoverOnce(p, interval, event); err != nil {
+						return fmt.Errorf("%s at %v of %s: %w", event, interval, p.name(), err)
+					}
+				}
+			}
+		}
+	}
+	return nil
+}
+
+func (b *bench) failoverOnce(p peer, interval time.Duration, event string) error {
+	n, err := lab.New(lab.Options{Servers: 1})
+	if err != nil {
+		return err
+	}
+	defer n.Close()
+	echo, err := lab.NewEcho(n.Servers[0], 7)
+	if err != nil {
+		return err
+	}
+	defer echo.Close()
+	master, _, err := p.start(n, n.A, work{pair: pair{interval: interval, priority: 150}})
+	if err != nil {
+		return err
+	}
+	if _, _, err := p.start(n, n.B, work{pair: pair{interval: interval, priority: 100}}); err != nil {
+		return err
+	}
+	ping, err := n.Client.Ping(lab.VIP(0), 5*time.Millisecond)
+	if err != nil {
+		return err
+	}
+	defer ping.Stop()
+	ask, err := n.Client.Ask(netip.AddrPortFrom(lab.VIP(0), 7), 5*time.Millisecond)
+	if err != nil {
+		return err
+	}
+	defer ask.Stop()
+	if err := settled(n, ping, ask, interval); err != nil {
+		return err
+	}
+
+	at := time.Now()
+	switch event {
+	case "kill -9":
+		err = master.SignalAll(syscall.SIGKILL)
+	case "graceful stop":
+		err = master.Signal(syscall.SIGTERM)
+	case "cable pulled":
+		err = n.Pull(n.A, "eth0")
+	}
+	if err != nil {
+		return err
+	}
+	takeover, err := ping.Await("B", at, 20*time.Second)
+	if err != nil {
+		return err
+	}
+	if _, err := ask.Await("rs1", time.Now().Add(100*time.Millisecond), 20*time.Second); err != nil {
+		return err
+	}
+	what := fmt.Sprintf("failover at %v, %s: ", interval, event)
+	b.table.add(what+"until the backup answers", "ms", p.name(), milliseconds(takeover))
+	b.table.add(what+"nobody answers through IPVS", "ms", p.name(), milliseconds(ask.Outage(at)))
+	return nil
+}
+
+// settled waits until A is master, B is not, and the client has been served by A
+// for some time.
+func settled(n *lab.Network, ping, ask *lab.Probe, interval time.Duration) error {
+	err := lab.Await(30*time.Second, func() error {
+		a, err := n.A.SyncDaemon()
+		if err != nil {
+			return err
+		}
+		b, err := n.B.SyncDaemon()
+		if err != nil {
+			return err
+		}
+		if a != "master eth1 51" || b != "backup eth1 51" {
+			return fmt.Errorf("sync daemons are %q and %q", a, b)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	if err := n.B.AwaitAddress(lab.VIP(0), false, 10*time.Second); err != nil {
+		return err
+	}
+	quiet := time.Now().Add(5 * interval)
+	if _, err := ping.Await("A", quiet, 20*time.Second); err != nil {
+		return err
+	}
+	_, err = ask.Await("rs1", quiet, 20*time.Second)
+	return err
+}

@@ -1,0 +1,59 @@
+// Command bench measures a director side by side with keepalived, by turns in one
+// boot of one machine, and writes the table of docs/performance.md:
+//
+//	make bench
+//
+// It runs in the guest of package vm, as root. An emulated processor is several
+// times slower than a real one, so that the ratios are what counts.
+package main
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/lvs-director/director/integration/vm"
+)
+
+// bench is a run of all measurements.
+type bench struct {
+	peers  []peer
+	trials int
+	table  table
+}
+
+func main() {
+	trials := flag.Int("trials", 5, "how often each thing is measured; the table has the medians")
+	file := flag.String("file", "performance.md", "the `file` below the output folder whose table is replaced")
+	only := flag.String("only", "", "one of program, reload, failover; empty is all")
+	flag.Parse()
+	if err := run(*trials, *file, *only); err != nil {
+		fmt.Fprintf(os.Stderr, "bench: %v\n", err)
+		os.Exit(1)
+	}
+}
+
+func run(trials int, file, only string) error {
+	out := os.Getenv(vm.OutVariable)
+	if out == "" || os.Getenv(vm.ProgramVariable) == "" {
+		return fmt.Errorf("this measures in a guest: run make bench")
+	}
+	b := &bench{peers: []peer{keepalived{}, director{}}, trials: trials}
+	for _, part := range []struct {
+		name string
+		run  func() error
+	}{{"program", b.program}, {"reload", b.reload}, {"failover", b.failover}} {
+		if only != "" && only != part.name {
+			continue
+		}
+		started := time.Now()
+		if err := part.run(); err != nil {
+			return fmt.Errorf("measure %s: %w", part.name, err)
+		}
+		fmt.Printf("%s took %v\n", part.name, time.Since(started).Round(time.Second))
+	}
+	fmt.Print(b.table.String())
+	return b.table.write(filepath.Join(out, file))
+}

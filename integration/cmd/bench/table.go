@@ -1,0 +1,112 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"slices"
+	"strings"
+	"text/tabwriter"
+)
+
+// The table in the file stands between these lines.
+const (
+	tableBegin = "<!-- written by make bench: do not edit -->"
+	tableEnd   = "<!-- end of what make bench writes -->"
+)
+
+// table is what was measured, by row and peer.
+type table struct {
+	rows []*row
+}
+
+// row is one quantity: less is better.
+type row struct {
+	name, unit string
+	samples    map[string][]float64 // by peer
+}
+
+// add notes one sample.
+func (t *table) add(name, unit, peer string, value float64) {
+	i := slices.IndexFunc(t.rows, func(r *row) bool { return r.name == name })
+	if i < 0 {
+		t.rows = append(t.rows, &row{name: name, unit: unit, samples: map[string][]float64{}})
+		i = len(t.rows) - 1
+	}
+	t.rows[i].samples[peer] = append(t.rows[i].samples[peer], value)
+}
+
+// median returns the middle sample, 0 without any.
+func median(samples []float64) float64 {
+	if len(samples) == 0 {
+		return 0
+	}
+	sorted := slices.Sorted(slices.Values(samples))
+	if n := len(sorted); n%2 == 0 {
+		return (sorted[n/2-1] + sorted[n/2]) / 2
+	}
+	return sorted[len(sorted)/2]
+}
+
+// spread returns "min / median / max".
+func spread(samples []float64) string {
+	if len(samples) == 0 {
+		return "-"
+	}
+	return fmt.Sprintf("%.0f / %.0f / %.0f", slices.Min(samples), median(samples), slices.Max(samples))
+}
+
+// ratio returns how much of keepalived's median the director needs.
+func (r *row) ratio() string {
+	k, d := median(r.samples["keepalived"]), median(r.samples["director"])
+	if k == 0 {
+		return "-"
+	}
+	return fmt.Sprintf("%.2f", d/k)
+}
+
+// String returns the table for a terminal.
+func (t *table) String() string {
+	var b strings.Builder
+	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "\tdirector\tkeepalived\tratio\t")
+	for _, r := range t.rows {
+		fmt.Fprintf(w, "%s, %s\t%s\t%s\t%s\t\n", r.name, r.unit, spread(r.samples["director"]), spread(r.samples["keepalived"]), r.ratio())
+	}
+	w.Flush()
+	return b.String()
+}
+
+// markdown returns the table for the file.
+func (t *table) markdown() string {
+	var b strings.Builder
+	b.WriteString("| what (min / median / max) | director | keepalived | ratio of the medians |\n|---|---|---|---|\n")
+	for _, r := range t.rows {
+		fmt.Fprintf(&b, "| %s, %s | %s | %s | %s |\n", r.name, r.unit, spread(r.samples["director"]), spread(r.samples["keepalived"]), r.ratio())
+	}
+	return b.String()
+}
+
+// write replaces the table in a file; a file without one gets it at its end.
+func (t *table) write(path string) error {
+	text, err := os.ReadFile(path)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("write table: %w", err)
+	}
+	if err := os.WriteFile(path, []byte(replaceTable(string(text), t.markdown())), 0o644); err != nil {
+		return fmt.Errorf("write table: %w", err)
+	}
+	return nil
+}
+
+// replaceTable returns text with what is between the marks replaced.
+func replaceTable(text, table string) string {
+	table = tableBegin + "\n\n" + table + "\n" + tableEnd
+	before, rest, found := strings.Cut(text, tableBegin)
+	_, after, ended := strings.Cut(rest, tableEnd)
+	if !found || !ended {
+		return strings.TrimLeft(strings.TrimRight(text, "\n")+"\n\n"+table+"\n", "\n")
+	}
+	return before + table + after
+}

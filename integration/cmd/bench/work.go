@@ -1,0 +1,139 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/lvs-director/director/integration/lab"
+)
+
+// work is what a peer is to do, in neutral words.
+type work struct {
+	virtuals int           // virtual servers 10.1.x.y:80, ten real servers each
+	check    time.Duration // interval of a tcp check on each real server; zero is none
+	odd      int           // the real server whose weight is not 1, counted over all
+	weight   int           // its weight
+	pair     pair
+}
+
+// pair is a VRRP pair with connection synchronisation in front of one echo server.
+type pair struct {
+	interval time.Duration // zero: there is none
+	priority int
+}
+
+// vip and real name the virtual server v and its real server r.
+func vip(v int) string  { return fmt.Sprintf("10.1.%d.%d", v/250, v%250+1) }
+func real(x int) string { return fmt.Sprintf("10.21.%d.%d", x/250, x%250+1) }
+
+// weightOf returns the weight of real server x, counted over all.
+func (w work) weightOf(x int) int {
+	if x == w.odd && w.weight > 0 {
+		return w.weight
+	}
+	return 1
+}
+
+// peer is a program that does the work.
+type peer interface {
+	name() string
+	// start starts it in a box; the function makes it read other work.
+	start(n *lab.Network, box *lab.Namespace, w work) (*lab.Process, func(work) error, error)
+}
+
+// director is ours.
+type director struct{}
+
+func (director) name() string { return "director" }
+
+func (director) config(w work) string {
+	var b strings.Builder
+	for v := range w.virtuals {
+		fmt.Fprintf(&b, "virtual_server \"%s:80\" {\n  address = \"%s:80\"\n  scheduler = \"wlc\"\n  forward = \"nat\"\n  on_failure = \"remove\"\n", vip(v), vip(v))
+		if w.check > 0 {
+			fmt.Fprintf(&b, "  check \"tcp\" {\n    interval = %q\n    timeout = \"3s\"\n    rise = 1\n    fall = 1\n  }\n", w.check.String())
+		}
+		for r := range 10 {
+			fmt.Fprintf(&b, "  real_server \"%s:80\" { weight = %d }\n", real(v*10+r), w.weightOf(v*10+r))
+		}
+		b.WriteString("}\n")
+	}
+	if p := w.pair; p.interval > 0 {
+		for _, g := range []struct {
+			name, link, address, more string
+			id                        int
+		}{
+			{"front", "eth0", lab.VIP(0).String() + "/24", "  connection_sync { interface = \"eth1\" }\n", 51},
+			{"inside", "eth1", lab.InsideVIP.String() + "/24", "", 52},
+		} {
+			fmt.Fprintf(&b, "vrrp %q {\n  interface = %q\n  virtual_router_id = %d\n  priority = %d\n  advertise_interval = %q\n  addresses = [%q]\n%s}\n",
+				g.name, g.link, g.id, p.priority, p.interval.String(), g.address, g.more)
+		}
+		b.WriteString("vrrp_sync_group \"pair\" { groups = [\"front\", \"inside\"] }\n")
+		fmt.Fprintf(&b, "virtual_server \"echo\" {\n  address = \"%v:7\"\n  protocol = \"udp\"\n  scheduler = \"rr\"\n  real_server \"%v:7\" {}\n}\n", lab.VIP(0), lab.ServerAddr(1))
+	}
+	return b.String()
+}
+
+func (d director) start(n *lab.Network, box *lab.Namespace, w work) (*lab.Process, func(work) error, error) {
+	running, err := n.NewDirector(box)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := running.Configure(d.config(w)); err != nil {
+		return nil, nil, err
+	}
+	if err := running.Start(); err != nil {
+		return nil, nil, err
+	}
+	return running.Process, func(w work) error { return running.Configure(d.config(w)) }, nil
+}
+
+// keepalived is the one to be measured against.
+type keepalived struct{}
+
+func (keepalived) name() string { return "keepalived" }
+
+func (keepalived) config(w work) string {
+	var b strings.Builder
+	b.WriteString("global_defs {\n    router_id bench\n")
+	if w.pair.interval > 0 {
+		b.WriteString("    lvs_sync_daemon eth1 front id 51\n")
+	}
+	b.WriteString("}\n")
+	for v := range w.virtuals {
+		fmt.Fprintf(&b, "virtual_server %s 80 {\n    lb_algo wlc\n    lb_kind NAT\n    protocol TCP\n", vip(v))
+		if w.check > 0 {
+			fmt.Fprintf(&b, "    delay_loop %d\n", int(w.check.Seconds()))
+		}
+		for r := range 10 {
+			fmt.Fprintf(&b, "    real_server %s 80 {\n        weight %d\n", real(v*10+r), w.weightOf(v*10+r))
+			if w.check > 0 {
+				b.WriteString("        TCP_CHECK {\n            connect_timeout 3\n            retry 0\n        }\n")
+			}
+			b.WriteString("    }\n")
+		}
+		b.WriteString("}\n")
+	}
+	if p := w.pair; p.interval > 0 {
+		for _, g := range []struct {
+			name, link, address string
+			id                  int
+		}{{"front", "eth0", lab.VIP(0).String() + "/24", 51}, {"inside", "eth1", lab.InsideVIP.String() + "/24", 52}} {
+			fmt.Fprintf(&b, "vrrp_instance %s {\n    state BACKUP\n    interface %s\n    virtual_router_id %d\n    priority %d\n    version 3\n    advert_int %.2f\n    virtual_ipaddress {\n        %s\n    }\n}\n",
+				g.name, g.link, g.id, p.priority, p.interval.Seconds(), g.address)
+		}
+		b.WriteString("vrrp_sync_group pair {\n    group {\n        front\n        inside\n    }\n}\n")
+		fmt.Fprintf(&b, "virtual_server %v 7 {\n    lb_algo rr\n    lb_kind NAT\n    protocol UDP\n    real_server %v 7 {\n        weight 1\n    }\n}\n", lab.VIP(0), lab.ServerAddr(1))
+	}
+	return b.String()
+}
+
+func (k keepalived) start(n *lab.Network, box *lab.Namespace, w work) (*lab.Process, func(work) error, error) {
+	running, err := n.StartKeepalived(box, k.config(w))
+	if err != nil {
+		return nil, nil, err
+	}
+	return running.Process, func(w work) error { return running.Configure(k.config(w)) }, nil
+}

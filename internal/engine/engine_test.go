@@ -529,3 +529,51 @@ func TestNoQuorumIsToldBeforeTheFirstVerdict(t *testing.T) {
 		w.stop(errSignal)
 	})
 }
+
+func TestChecksAskForWeights(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.config.VirtualServers = []*conf.VirtualServer{w.checked(pool(2))}
+		w.start()
+		w.after(2 * time.Second)
+		w.table("1=1 2=2")
+		w.servers.ask("10.0.0.1", 40)
+		w.after(2 * time.Second)
+		w.table("1=40 2=2")
+		w.servers.ask("10.0.0.1", 1<<20)
+		w.after(2 * time.Second)
+		w.table("1=65535 2=2")
+		w.servers.set("10.0.0.1", "gone")
+		w.after(2 * time.Second)
+		w.table("1=0 2=2")
+		w.stop(errSignal)
+	})
+}
+
+// A server that serves goes on while a check that a reload gave it has no verdict yet.
+func TestReloadWithANewCheckTakesNobodyOut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.config.VirtualServers = []*conf.VirtualServer{w.checked(pool(2, remove))}
+		w.start()
+		w.after(2 * time.Second)
+		changed := w.checked(pool(2, remove))
+		w.servers.set("other", hangs)
+		m := checks.Monitor{Probe: probe{w.servers, "other"}, Interval: time.Second, Timeout: time.Second, Rise: 1, Fall: 1}
+		changed.Reals[0].Checks = append(changed.Reals[0].Checks, conf.Check{Name: "other", Monitor: m, Key: m.Key()})
+		next := *w.config
+		next.VirtualServers = []*conf.VirtualServer{changed}
+		w.config = &next
+		w.kernel.TakeOps()
+		if err := w.engine.Reload(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		if ops := w.kernel.TakeOps(); len(ops) != 0 {
+			t.Errorf("operations %v before the new check has a verdict, want none", ops)
+		}
+		w.after(2 * time.Second)
+		w.table("2=2") // it hung
+		w.stop(errSignal)
+	})
+}

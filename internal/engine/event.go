@@ -31,6 +31,7 @@ const (
 	KindStart    Kind = "start"    // the daemon started or is stopping
 	KindCheck    Kind = "check"    // a check's verdict on a real server
 	KindReal     Kind = "real"     // a real server's state: up, down, unknown
+	KindWeight   Kind = "weight"   // a real server's checks ask for another weight
 	KindQuorum   Kind = "quorum"   // a virtual server won or lost its quorum
 	KindPanic    Kind = "panic"    // too few servers of a pool are up to believe it
 	KindRole     Kind = "role"     // a group's VRRP state

@@ -9,18 +9,26 @@ import (
 	"github.com/lvs-director/director/ipvsctl"
 )
 
+// maxWeight is the highest weight that a check may ask for; the configuration
+// has the same limit.
+const maxWeight = 65535
+
 // realView is what plan needs to know of one real server.
 type realView struct {
 	state    checks.State
 	kept     *uint32 // weight that the kernel held when we adopted it; counts while state is Unknown
 	override Override
-	ramp     int // percent of the weight that a slow start allows so far; 100 is all
+	asked    *uint32 // weight that its checks ask for, in place of the configured one
+	ramp     int     // percent of the weight that a slow start allows so far; 100 is all
 }
 
 // weightOf decides the weight of a real server and whether it is in the table at
 // all. Health decides first, then what an operator asked for.
 func weightOf(vs *conf.VirtualServer, r *conf.RealServer, v realView) (weight uint32, in bool) {
 	base := r.Destination.Weight
+	if v.asked != nil {
+		base = *v.asked
+	}
 	switch v.override.Mode {
 	case OverrideDisable:
 		return 0, vs.OnFailure == conf.Drain && mustStay(vs)
@@ -43,6 +51,23 @@ func weightOf(vs *conf.VirtualServer, r *conf.RealServer, v realView) (weight ui
 	case checks.Down:
 	}
 	return 0, vs.OnFailure == conf.Drain
+}
+
+// askedWeight returns the weight that a server's checks ask for: the lowest, or
+// nil when none does.
+func askedWeight(cs []conf.Check, health func(checks.Key) checks.Result) *uint32 {
+	var lowest *uint32
+	for _, c := range cs {
+		w := health(c.Key).Seen.Weight
+		if w == nil {
+			continue
+		}
+		weight := uint32(min(max(*w, 0), maxWeight))
+		if lowest == nil || weight < *lowest {
+			lowest = &weight
+		}
+	}
+	return lowest
 }
 
 // ramped returns the part of a weight that a slow start allows: at least 1,

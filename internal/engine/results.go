@@ -2,6 +2,7 @@ package engine
 
 import (
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/lvs-director/director/checks"
@@ -49,8 +50,29 @@ func (e *Engine) takeCheck(u user, r checks.Result) {
 	e.judgeReal(u)
 }
 
+// judgeWeight takes note of the weight that a real server's checks ask for.
+func (e *Engine) judgeWeight(u user) {
+	r, configured := &u.service.reals[u.real], &u.service.vs.Reals[u.real]
+	asked := askedWeight(configured.Checks, e.healthOf)
+	was, is := configured.Destination.Weight, configured.Destination.Weight
+	if r.asked != nil {
+		was = *r.asked
+	}
+	if asked != nil {
+		is = *asked
+	}
+	r.asked = asked
+	if was == is {
+		return
+	}
+	e.event(Event{Kind: KindWeight, VirtualServer: u.service.vs.Name, RealServer: configured.Address().String(),
+		From: strconv.Itoa(int(was)), To: strconv.Itoa(int(is)), Reason: "its check asks for it"})
+	e.invalidate(u.service)
+}
+
 // judgeReal forms a real server's verdict anew from its checks.
 func (e *Engine) judgeReal(u user) {
+	e.judgeWeight(u)
 	r, configured := &u.service.reals[u.real], &u.service.vs.Reals[u.real]
 	state, because, seen := verdict(configured.Checks, e.healthOf)
 	if state == r.state {
@@ -67,10 +89,13 @@ func (e *Engine) judgeReal(u user) {
 	if r.state == checks.Down && state == checks.Up && u.service.vs.SlowStart > 0 {
 		r.warming = now
 	}
-	r.state, r.reason, r.since = state, seen.Reason, now
-	if state != checks.Unknown {
+	switch {
+	case state != checks.Unknown:
 		r.kept = nil
+	case r.state == checks.Up: // a reload gave it a new check: it serves until that has a verdict
+		r.kept = &configured.Destination.Weight
 	}
+	r.state, r.reason, r.since = state, seen.Reason, now
 	e.event(ev)
 	e.invalidate(u.service)
 }

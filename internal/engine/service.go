@@ -33,6 +33,7 @@ type real struct {
 	reason   string
 	kept     *uint32 // see realView
 	override Override
+	asked    *uint32   // see realView
 	good     bool      // was up when the service did not panic last
 	warming  time.Time // since when a slow start is under way; zero when none is
 }
@@ -72,7 +73,7 @@ func verdict(cs []conf.Check, health func(checks.Key) checks.Result) (state chec
 func (s *service) views(now time.Time) []realView {
 	views := make([]realView, len(s.reals))
 	for i, r := range s.reals {
-		v := realView{state: r.state, kept: r.kept, override: r.override, ramp: 100}
+		v := realView{state: r.state, kept: r.kept, override: r.override, asked: r.asked, ramp: 100}
 		if !r.warming.IsZero() {
 			v.ramp = rampPercent(now.Sub(r.warming), s.vs.SlowStart)
 		}

@@ -40,6 +40,7 @@ type world struct {
 type servers struct {
 	mu   sync.Mutex
 	sick map[string]string // reason by address
+	asks map[string]int    // weight by address
 }
 
 // hangs is the reason of a server that answers only when it is too late.
@@ -55,6 +56,13 @@ func (s *servers) set(addr, reason string) {
 	}
 }
 
+// ask makes a server ask for a weight.
+func (s *servers) ask(addr string, weight int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.asks[addr] = weight
+}
+
 // probe asks a scripted server.
 type probe struct {
 	servers *servers
@@ -66,11 +74,16 @@ func (p probe) Key() string  { return p.addr }
 func (p probe) Run(ctx context.Context) checks.Observation {
 	p.servers.mu.Lock()
 	reason := p.servers.sick[p.addr]
+	asked, asks := p.servers.asks[p.addr]
 	p.servers.mu.Unlock()
 	if reason == hangs {
 		<-ctx.Done()
 	}
-	return checks.Observation{OK: reason == "", Reason: reason, Latency: time.Millisecond}
+	seen := checks.Observation{OK: reason == "", Reason: reason, Latency: time.Millisecond}
+	if asks {
+		seen.Weight = &asked
+	}
+	return seen
 }
 
 // router is a vrrp.Router that notes its commands and reports what a test says.
@@ -124,7 +137,7 @@ func (r *router) first() *vrrp.Orders {
 // newWorld returns a world whose daemon does not run yet.
 func newWorld(t *testing.T, vss ...*conf.VirtualServer) *world {
 	w := &world{
-		t: t, kernel: ipvstest.New(), servers: &servers{sick: map[string]string{}},
+		t: t, kernel: ipvstest.New(), servers: &servers{sick: map[string]string{}, asks: map[string]int{}},
 		config: &conf.Config{Node: "lb-a", StateDir: t.TempDir(), IPVS: conf.IPVS{Resync: 5 * time.Second, OnStop: conf.StopRemove}, VirtualServers: vss},
 	}
 	return w

@@ -13,9 +13,9 @@ import (
 // deadPort takes packets and gives none.
 type deadPort struct{ done chan struct{} }
 
-func (deadPort) send([]byte, netip.Addr, netip.Addr, int) error { return nil }
-func (p deadPort) receive(*frame) error                         { <-p.done; return nil }
-func (deadPort) close() error                                   { return nil }
+func (deadPort) send([]byte, envelope) error { return nil }
+func (p deadPort) receive(*frame) error      { <-p.done; return nil }
+func (deadPort) close() error                { return nil }
 
 type deadNetwork struct{ done chan struct{} }
 

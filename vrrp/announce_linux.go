@@ -34,17 +34,19 @@ type announceConn struct {
 var allNodes = netip.AddrFrom16([16]byte{0: 0xff, 1: 0x02, 15: 0x01})
 
 func (a *announcer) announce(l link, ip netip.Addr) error {
-	key := announceKey{l.index, ip.Is6()}
+	ifi, err := speaker(l)
+	if err != nil {
+		return err
+	}
+	key := announceKey{ifi.Index, ip.Is6()}
 	c, ok := a.conns[key]
 	if !ok {
-		var err error
-		if c, err = openAnnounce(l, ip.Is6()); err != nil {
+		if c, err = openAnnounce(ifi, ip.Is6()); err != nil {
 			return err
 		}
 		a.conns[key] = c
 	}
-	err := c.announce(l, ip)
-	if err != nil {
+	if err = c.announce(ifi, ip); err != nil {
 		// The interface may have been replaced: the next one opens anew.
 		c.close()
 		delete(a.conns, key)
@@ -52,8 +54,7 @@ func (a *announcer) announce(l link, ip netip.Addr) error {
 	return err
 }
 
-func openAnnounce(l link, v6 bool) (announceConn, error) {
-	ifi := &net.Interface{Index: l.index, Name: l.name, HardwareAddr: l.mac}
+func openAnnounce(ifi *net.Interface, v6 bool) (announceConn, error) {
 	if v6 {
 		// Not the link-local address, which the interface may lack: the
 		// source is chosen with each packet.
@@ -71,21 +72,22 @@ func openAnnounce(l link, v6 bool) (announceConn, error) {
 	return announceConn{arp: conn}, nil
 }
 
-func (c announceConn) announce(l link, ip netip.Addr) error {
+func (c announceConn) announce(ifi *net.Interface, ip netip.Addr) error {
+	mac := ifi.HardwareAddr
 	if c.ndp != nil {
 		// "Override Flag (O) set, Solicited Flag (S) cleared, Router Flag
 		// (R) set, Target Address: the IPv6 address of the Virtual Router"
 		// (RFC 9568, section 6.4.1).
 		na := &ndp.NeighborAdvertisement{
 			Router: true, Override: true, TargetAddress: ip,
-			Options: []ndp.Option{&ndp.LinkLayerAddress{Direction: ndp.Target, Addr: l.mac}},
+			Options: []ndp.Option{&ndp.LinkLayerAddress{Direction: ndp.Target, Addr: mac}},
 		}
-		cm := &ipv6.ControlMessage{HopLimit: 255, IfIndex: l.index, Src: ip.AsSlice()}
+		cm := &ipv6.ControlMessage{HopLimit: 255, IfIndex: ifi.Index, Src: ip.AsSlice()}
 		return c.ndp.WriteTo(na, cm, allNodes)
 	}
 	// A request for our own address, from it: the form that RFC 5227, section
 	// 3 recommends, and the one that updates the most kinds of caches.
-	p, err := arp.NewPacket(arp.OperationRequest, l.mac, ip, make(net.HardwareAddr, len(l.mac)), ip)
+	p, err := arp.NewPacket(arp.OperationRequest, mac, ip, make(net.HardwareAddr, len(mac)), ip)
 	if err != nil {
 		return err
 	}
@@ -94,7 +96,7 @@ func (c announceConn) announce(l link, ip netip.Addr) error {
 		return err
 	}
 	f := &ethernet.Frame{
-		Destination: ethernet.Broadcast, Source: l.mac, EtherType: ethernet.EtherTypeARP, Payload: body,
+		Destination: ethernet.Broadcast, Source: mac, EtherType: ethernet.EtherTypeARP, Payload: body,
 	}
 	b, err := f.MarshalBinary()
 	if err != nil {

@@ -18,6 +18,9 @@ func (l *loop) apply(now time.Time) {
 	for i, a := range list {
 		m := l.member(a)
 		m.group, m.link = a.group, a.link
+		if a.group.VirtualMAC {
+			m.link.vmac = virtualMAC(a.group.RouterID, a.group.v6())
+		}
 		m.tap = l.taps[tapKey{a.link.index, a.group.v6()}]
 		places[i] = place{member: m, team: a.team, params: a.params, fault: a.fault}
 	}

@@ -128,6 +128,8 @@ func (g Group) check() error {
 		return fmt.Errorf("version 3 has no interval of %s", g.Interval)
 	case g.Interval > limit:
 		return fmt.Errorf("interval %s is above %s", g.Interval, limit)
+	case g.VirtualMAC && g.Unicast != nil:
+		return errors.New("a virtual MAC address needs multicast")
 	case g.HMAC != nil && g.Version != 3:
 		return errors.New("only version 3 is signed")
 	case g.HMAC != nil:

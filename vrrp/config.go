@@ -37,6 +37,7 @@ type Group struct {
 	Unicast     *Unicast       // nil: multicast
 	Password    string         // version 2: authentication type 1, at most 8 bytes; empty: none
 	HMAC        *HMAC          // version 3: nil: none
+	VirtualMAC  bool           // the addresses answer with the virtual router's MAC address (RFC 9568, section 7.3)
 	Announce    Announce
 }
 

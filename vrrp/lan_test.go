@@ -121,7 +121,7 @@ func (h *lanHost) open(l link, v6 bool) (port, error) {
 	return p, nil
 }
 
-func (p *lanPort) send(payload []byte, src, dst netip.Addr, ttl int) error {
+func (p *lanPort) send(payload []byte, to envelope) error {
 	n := p.host.lan
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -129,10 +129,10 @@ func (p *lanPort) send(payload []byte, src, dst netip.Addr, ttl int) error {
 	if p.host.cut || !p.host.links["eth0"].up {
 		return nil
 	}
-	f := frame{src: src, dst: dst, ttl: ttl}
+	f := frame{src: to.src, dst: to.dst, ttl: to.ttl}
 	f.n = copy(f.buf[:], payload)
 	for _, h := range n.hosts {
-		if h != p.host && !h.cut && h.links["eth0"].up && (dst.IsMulticast() || h.links["eth0"].hears(dst)) {
+		if h != p.host && !h.cut && h.links["eth0"].up && (to.dst.IsMulticast() || h.links["eth0"].hears(to.dst)) {
 			h.deliver(p.v6, f)
 		}
 	}

@@ -1,6 +1,7 @@
 package vrrp
 
 import (
+	"fmt"
 	"net"
 	"net/netip"
 	"slices"
@@ -13,6 +14,29 @@ type link struct {
 	mac       net.HardwareAddr
 	up        bool // administratively, and there is a carrier
 	addresses []linkAddress
+
+	vmac net.HardwareAddr // of the virtual router whose addresses these are; nil: the link's own serves
+}
+
+// device is the name of the interface that carries the virtual addresses: the
+// link itself, or the macvlan with the virtual router's MAC address, named after
+// the router's family and id and the parent's index, since two parents may have
+// the same id. At most 15 characters.
+func (l link) device() string {
+	if l.vmac == nil {
+		return l.name
+	}
+	return fmt.Sprintf("vrrp%d-%d.%d", 2+2*int(l.vmac[4]), l.vmac[5], l.index)
+}
+
+// virtualMAC is the MAC address of a virtual router: "00-00-5E-00-01-{VRID}"
+// for IPv4, "00-00-5E-00-02-{VRID}" for IPv6 (RFC 9568, section 7.3).
+func virtualMAC(id uint8, v6 bool) net.HardwareAddr {
+	mac := net.HardwareAddr{0, 0, 0x5e, 0, 1, id}
+	if v6 {
+		mac[4] = 2
+	}
+	return mac
 }
 
 // linkAddress is an address on an interface.

@@ -177,7 +177,7 @@ func (l *loop) relink(now time.Time, ls links) {
 		if m.intent != keep {
 			continue
 		}
-		was, is := l.links[m.group.Interface], ls[m.group.Interface]
+		was, is := l.links[m.link.device()], ls[m.link.device()]
 		for _, p := range m.group.held() {
 			if is.up && was.index == is.index && was.has(p) && !is.has(p) {
 				l.log.Warn("address was removed by somebody else, putting it back",

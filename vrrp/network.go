@@ -2,6 +2,7 @@ package vrrp
 
 import (
 	"context"
+	"net"
 	"net/netip"
 	"time"
 )
@@ -32,10 +33,17 @@ type network interface {
 // port is a way to the other routers on one interface, in one family.
 type port interface {
 	// send sends a packet's payload. It does not wait.
-	send(payload []byte, src, dst netip.Addr, ttl int) error
+	send(payload []byte, to envelope) error
 	// receive waits for the next packet and puts it into f. After close it fails.
 	receive(f *frame) error
 	close() error
+}
+
+// envelope is how a payload is to be sent.
+type envelope struct {
+	src, dst netip.Addr
+	ttl      int
+	mac      net.HardwareAddr // source; nil: the interface's
 }
 
 // frame is a received packet.

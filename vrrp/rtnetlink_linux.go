@@ -72,6 +72,11 @@ func (r *rtnetlink) hold(l link, p netip.Prefix, o holdOptions) error {
 	seconds := int((o.lease + time.Second - 1) / time.Second)
 	a.ValidLft, a.PreferedLft = seconds, seconds
 	a.Protocol = addressMark
+	if l.vmac != nil && o.noRoute {
+		// Two routes to one subnet, the macvlan's and its parent's, would
+		// make it a matter of chance where replies leave.
+		a.Flags |= unix.IFA_F_NOPREFIXROUTE
+	}
 	if p.Addr().Is6() {
 		// The other director may hold it for a moment more, and the address
 		// must be of use at once.
@@ -83,11 +88,22 @@ func (r *rtnetlink) hold(l link, p netip.Prefix, o holdOptions) error {
 			a.Flags |= unix.IFA_F_NOPREFIXROUTE
 		}
 	}
-	return r.do(func(h *netlink.Handle) error { return h.AddrReplace(nil, a) })
+	return r.do(func(h *netlink.Handle) error {
+		var err error
+		if a.LinkIndex, err = r.device(h, l); err != nil {
+			return err
+		}
+		return h.AddrReplace(nil, a)
+	})
 }
 
 func (r *rtnetlink) release(l link, p netip.Prefix) error {
-	err := r.do(func(h *netlink.Handle) error { return h.AddrDel(nil, address(l, p)) })
+	err := r.do(func(h *netlink.Handle) error {
+		if l.vmac != nil {
+			return r.releaseDevice(h, l, address(l, p))
+		}
+		return h.AddrDel(nil, address(l, p))
+	})
 	if errors.Is(err, unix.EADDRNOTAVAIL) || errors.Is(err, unix.ENODEV) {
 		return nil
 	}

@@ -9,6 +9,7 @@ import (
 	"syscall"
 	"unsafe"
 
+	"github.com/mdlayher/packet"
 	"golang.org/x/sys/unix"
 )
 
@@ -34,6 +35,9 @@ type socket struct {
 	to6     unix.SockaddrInet6
 	sendErr error
 	doSend  func(fd uintptr) // s.sendOnce, made once
+
+	raw   *packet.Conn // for frames of a virtual MAC address; nil until the first
+	frame []byte
 }
 
 // tos is DSCP CS6, internetwork control, which peers use too.
@@ -123,18 +127,21 @@ func configure(fd int, l link, v6 bool) error {
 
 // send sends without waiting: a full queue is an error, and the next
 // advertisement is not far.
-func (s *socket) send(payload []byte, src, dst netip.Addr, ttl int) error {
+func (s *socket) send(payload []byte, to envelope) error {
+	if to.mac != nil {
+		return s.sendFrame(payload, to)
+	}
 	s.out = payload
 	if s.v6 {
-		s.to6 = unix.SockaddrInet6{Addr: dst.As16(), ZoneId: uint32(s.link.index)}
+		s.to6 = unix.SockaddrInet6{Addr: to.dst.As16(), ZoneId: uint32(s.link.index)}
 		s.to = &s.to6
-		s.control = pktinfo6(s.control[:0], src, s.link.index)
-		s.control = number(s.control, unix.IPPROTO_IPV6, unix.IPV6_HOPLIMIT, ttl)
+		s.control = pktinfo6(s.control[:0], to.src, s.link.index)
+		s.control = number(s.control, unix.IPPROTO_IPV6, unix.IPV6_HOPLIMIT, to.ttl)
 	} else {
-		s.to4 = unix.SockaddrInet4{Addr: dst.As4()}
+		s.to4 = unix.SockaddrInet4{Addr: to.dst.As4()}
 		s.to = &s.to4
-		s.control = pktinfo4(s.control[:0], src, s.link.index)
-		s.control = number(s.control, unix.IPPROTO_IP, unix.IP_TTL, ttl)
+		s.control = pktinfo4(s.control[:0], to.src, s.link.index)
+		s.control = number(s.control, unix.IPPROTO_IP, unix.IP_TTL, to.ttl)
 	}
 	if err := s.conn.Control(s.doSend); err != nil {
 		return err
@@ -213,7 +220,12 @@ func (f *frame) fill6(n int, oob []byte, from unix.Sockaddr) error {
 	return nil
 }
 
-func (s *socket) close() error { return s.file.Close() }
+func (s *socket) close() error {
+	if s.raw != nil {
+		s.raw.Close()
+	}
+	return s.file.Close()
+}
 
 // pktinfo4 appends the control message that chooses source and interface.
 func pktinfo4(b []byte, src netip.Addr, index int) []byte {

@@ -90,7 +90,7 @@ func (l *loop) sendTo(m *member, dst netip.Addr, ttl int) error {
 	if h := m.group.HMAC; h != nil && h.Mode != HMACReceiveOnly {
 		l.payload = m.sign(h, l.payload, dst, time.Now())
 	}
-	return m.tap.port.send(l.payload, m.p.self, dst, ttl)
+	return m.tap.port.send(l.payload, envelope{src: m.p.self, dst: dst, ttl: ttl, mac: m.link.vmac})
 }
 
 // sign puts the trailer behind a message. In IPv6 the checksum covers it.

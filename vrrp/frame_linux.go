@@ -1,0 +1,64 @@
+package vrrp
+
+import (
+	"encoding/binary"
+	"fmt"
+	"net"
+	"net/netip"
+
+	"github.com/mdlayher/ethernet"
+	"github.com/mdlayher/packet"
+)
+
+// sendFrame sends a payload from a virtual MAC address: "Each VRRP
+// advertisement ... MUST use the Virtual Router MAC address as the source MAC
+// address" (RFC 9568, section 8.1.2 and 8.2.2), so that bridges learn where it
+// is. It goes out of the parent interface as a whole frame: an IP socket on the
+// macvlan could not use the parent's address as source in IPv6.
+func (s *socket) sendFrame(payload []byte, to envelope) error {
+	if s.raw == nil {
+		ifi := &net.Interface{Index: s.link.index, Name: s.link.name}
+		conn, err := packet.Listen(ifi, packet.Raw, 0, nil)
+		if err != nil {
+			return fmt.Errorf("open packet socket: %w", err)
+		}
+		s.raw = conn
+	}
+	dst := multicastMAC(to.dst)
+	s.frame = appendFrame(s.frame[:0], dst, payload, to)
+	_, err := s.raw.WriteTo(s.frame, &packet.Addr{HardwareAddr: dst})
+	return err
+}
+
+// multicastMAC is where a multicast address goes on Ethernet (RFC 1112,
+// section 6.4; RFC 2464, section 7).
+func multicastMAC(ip netip.Addr) net.HardwareAddr {
+	if ip.Is4() {
+		b := ip.As4()
+		return net.HardwareAddr{1, 0, 0x5e, b[1] & 0x7f, b[2], b[3]}
+	}
+	b := ip.As16()
+	return net.HardwareAddr{0x33, 0x33, b[12], b[13], b[14], b[15]}
+}
+
+// appendFrame appends an Ethernet frame with an IP packet of the payload.
+func appendFrame(b []byte, dst net.HardwareAddr, payload []byte, to envelope) []byte {
+	b = append(b, dst...)
+	b = append(b, to.mac...)
+	if to.src.Is6() {
+		b = binary.BigEndian.AppendUint16(b, uint16(ethernet.EtherTypeIPv6))
+		b = binary.BigEndian.AppendUint32(b, 6<<28|tos<<20)
+		b = binary.BigEndian.AppendUint16(b, uint16(len(payload)))
+		b = append(b, protocolNumber, byte(to.ttl))
+		b = appendAddr(appendAddr(b, to.src), to.dst)
+		return append(b, payload...)
+	}
+	b = binary.BigEndian.AppendUint16(b, uint16(ethernet.EtherTypeIPv4))
+	start := len(b)
+	b = append(b, 4<<4|5, tos)
+	b = binary.BigEndian.AppendUint16(b, uint16(20+len(payload)))
+	b = append(b, 0, 0, 0, 0, byte(to.ttl), protocolNumber, 0, 0)
+	b = appendAddr(appendAddr(b, to.src), to.dst)
+	binary.BigEndian.PutUint16(b[start+10:], checksum(b[start:], 0))
+	return append(b, payload...)
+}

@@ -1,0 +1,65 @@
+//go:build integration
+
+package vrrp
+
+import (
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// TestVirtualMAC moves an address between director and keepalived, both with
+// the virtual router's MAC address: it answers from wherever it is, and the
+// client's neighbour entry never changes.
+func TestVirtualMAC(t *testing.T) {
+	for _, g := range interopCases()[:2] {
+		t.Run(g.Name, func(t *testing.T) {
+			w := newWire(t)
+			g.VirtualMAC = true
+			g.Addresses = g.Addresses[:1]
+			mine, theirs := priority(g, 150), priority(g, 100)
+			skew, down := times(theirs)
+			mac, host := "00:00:5e:00:01:33", "192.0.2.100"
+			if g.v6() {
+				mac, host = "00:00:5e:00:02:33", "fe80::100%eth0"
+			}
+			device := link{index: 2, vmac: virtualMAC(51, g.v6())}
+			d := w.director(w.a, orders(mine))
+			up := func(ns string) bool {
+				return strings.Contains(w.ip("-n", ns, "-o", "addr"), " "+g.Addresses[0].String()+" ")
+			}
+			w.eventually("director is master", down, func() bool { return up(w.a) })
+			links := w.ip("-n", w.a, "-d", "link")
+			if !strings.Contains(links, mac) || !strings.Contains(links, "macvlan mode private") {
+				t.Errorf("no macvlan with %s (%s):\n%s", mac, device.device(), links)
+			}
+			answers := func() {
+				t.Helper()
+				w.ip("-n", w.b, "neigh", "flush", "dev", "eth0")
+				w.run("ip", "netns", "exec", w.b, "bash", "-c", "echo > /dev/udp/"+host+"/9")
+				w.eventually("the address answers with "+mac, time.Second, func() bool {
+					return strings.Contains(w.ip("-n", w.b, "neigh", "show", strings.TrimSuffix(host, "%eth0"), "dev", "eth0"), mac)
+				})
+			}
+			answers()
+			k := w.keepalived(w.b, theirs, " use_vmac")
+			w.never("keepalived takes over from a live master", 2*down, func() bool { return up(w.b) })
+			d.order(Command{Stop: true})
+			w.eventually("keepalived follows a director that stops", skew, func() bool { return up(w.b) })
+			<-d.done
+			if links := w.ip("-n", w.a, "link"); strings.Contains(links, mac) {
+				t.Errorf("the macvlan is still there:\n%s", links)
+			}
+			d = w.director(w.a, orders(mine))
+			w.eventually("director preempts", 2*down, func() bool { return up(w.a) })
+			w.eventually("keepalived yields", time.Second, func() bool { return !up(w.b) })
+			k.signal(syscall.SIGTERM)
+			<-k.done
+			if s := d.status(g.Name); len(s.Stats.Dropped) != 0 || s.Stats.SendErrors != 0 {
+				t.Errorf("%+v", s.Stats)
+			}
+			answers()
+		})
+	}
+}

@@ -20,6 +20,8 @@ func groupOptions() []key[group] {
 			"how long the group waits after the start of Director's VRRP process before it takes part"),
 		list("excluded_addresses", "IP/LEN", addExcluded,
 			"addresses that move with the group but are not advertised; also of the other family"),
+		truth("virtual_mac", func(g *group) *bool { return &g.VirtualMAC },
+			"whether the addresses have a MAC address of their own, which moves with them (00:00:5e:00:01:VRID, in IPv6 00:00:5e:00:02:VRID), on a macvlan interface"),
 		checkedText("password", "string", func(g *group) *string { return &g.Password }, checkPassword,
 			"version 2: authentication type 1. It travels in the clear and keeps mistakes out, nobody else"),
 	}
@@ -228,6 +230,9 @@ func (g *group) checkOptions(d *decoder, b *block) {
 	v6 := len(g.Addresses) > 0 && g.Addresses[0].Addr().Is6()
 	if g.Password != "" && g.Version != 2 {
 		d.fail(b.where("password"), "password: only version 2 has one; for version 3 there is the block hmac")
+	}
+	if g.VirtualMAC && g.Unicast != nil {
+		d.fail(b.where("virtual_mac"), "virtual_mac: does not go together with the block unicast")
 	}
 	if g.HMAC != nil && g.Version != 3 {
 		d.fail(b.where("version"), "version 2 is not signed: want version 3, or a password instead of the block hmac")

@@ -29,8 +29,16 @@ vrrp "b" {
   virtual_router_id = 2
   version           = 2
   addresses         = ["192.0.2.2/24"]
-  unicast {}
+  virtual_mac       = true
+  unicast { peers = ["192.0.2.9"] }
   hmac {}
+}
+
+vrrp "e" {
+  interface         = "eth0"
+  virtual_router_id = 5
+  addresses         = ["192.0.2.5/24"]
+  unicast {}
 }
 
 vrrp "c" {

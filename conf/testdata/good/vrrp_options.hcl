@@ -30,6 +30,7 @@ vrrp "old" {
   virtual_router_id = 52
   version           = 2
   password          = "secret12"
+  virtual_mac       = true
   addresses         = ["192.0.2.20/24"]
 }
 

@@ -36,9 +36,22 @@ unit:
 	$(GO) test -race ./...
 
 # The real kernel: boots a virtual machine, unless this machine has IPVS itself.
-integration: build
-	CGO_ENABLED=0 $(GO) build -o $(VM) ./integration/cmd/vmexec
+integration: build $(VM)
 	DIRECTOR_PROGRAM=bin/director $(VM) -limit 30m test $(KERNEL_TESTS)
+
+.PHONY: $(VM)
+$(VM):
+	CGO_ENABLED=0 $(GO) build -o $(VM) ./integration/cmd/vmexec
+
+# A pair at work, told on the terminal, which is then yours.
+demo: build $(VM)
+	CGO_ENABLED=0 $(GO) build -o bin/demo ./integration/cmd/demo
+	DIRECTOR_PROGRAM=$(CURDIR)/bin/director $(VM) -limit 8h shell bin/demo
+
+# Writes the table of docs/performance.md. Takes about half an hour.
+bench: build $(VM)
+	CGO_ENABLED=0 $(GO) build -o bin/bench ./integration/cmd/bench
+	DIRECTOR_PROGRAM=$(CURDIR)/bin/director $(VM) -limit 2h -out docs exec bin/bench
 
 fuzz:
 	@$(GO) list ./... | while read -r pkg; do \

@@ -45,10 +45,11 @@ func (d *daemon) run(ctx context.Context) error {
 	if err != nil {
 		return explain(err, d.path, d.stderr)
 	}
-	if err := d.openLog(config.Log); err != nil {
+	closeLog, err := d.openLog(config.Log)
+	if err != nil {
 		return err
 	}
-	defer d.sink.Close()
+	defer closeLog()
 	if err := makeDirectories(config); err != nil {
 		return err
 	}
@@ -137,15 +138,30 @@ func (d *daemon) obey(ctx context.Context) {
 	}
 }
 
-// openLog makes the logger that the configuration wants.
-func (d *daemon) openLog(c conf.Log) error {
+// openLog makes the logger that the configuration wants. What it returns writes
+// the lines that are left, and closes the log.
+func (d *daemon) openLog(c conf.Log) (func(), error) {
 	level, err := zapcore.ParseLevel(c.Level)
 	if err != nil {
-		return fmt.Errorf("open log: %w", err)
+		return nil, fmt.Errorf("open log: %w", err)
 	}
 	d.level = zap.NewAtomicLevelAt(level)
-	d.log, d.sink, err = logging.New(logging.Options{Format: c.Format, File: c.File, Level: d.level, Stderr: d.stderr})
-	return err
+	options := logging.Options{Format: c.Format, File: c.File, Level: d.level, Stderr: d.stderr}
+	if d.sink, err = logging.Open(options); err != nil {
+		return nil, err
+	}
+	queue := logging.NewQueue(d.sink)
+	if d.log, err = logging.NewLogger(options, queue); err != nil {
+		return nil, errors.Join(err, d.sink.Close())
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	var writing sync.WaitGroup
+	writing.Go(func() { queue.Run(ctx, d.log) })
+	return func() {
+		stop()
+		writing.Wait()
+		d.sink.Close()
+	}, nil
 }
 
 // follow returns the engine's loader. What of a new configuration is not the

@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -223,6 +224,9 @@ func TestReloadFollowsTheLog(t *testing.T) {
 	if got := director(t, "log-level", "-s", r.socket); got.stdout != "debug\n" {
 		t.Errorf("log level: %+v", got)
 	}
+	if err := r.stop(); err != nil { // the log is complete only then
+		t.Fatal(err)
+	}
 	if log := r.stderr.String(); !strings.Contains(log, `a changed setting needs a restart {"setting": "api.listen"`) {
 		t.Errorf("log:\n%s", log)
 	}
@@ -233,6 +237,9 @@ func TestLogFileIsOpenedAnew(t *testing.T) {
 	logs := t.TempDir()
 	path := filepath.Join(logs, "director.log")
 	r := startDaemon(t, memoryKernel(), fmt.Sprintf("log { file = %q }\n", path))
+	for !strings.Contains(readFile(t, path), "started") && t.Context().Err() == nil {
+		runtime.Gosched() // the log is written behind the daemon's back
+	}
 	if err := os.Rename(path, path+".1"); err != nil {
 		t.Fatal(err)
 	}

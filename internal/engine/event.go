@@ -41,6 +41,7 @@ const (
 	KindDrift    Kind = "drift"    // the kernel did not hold what it should
 	KindApply    Kind = "apply"    // the kernel refused something
 	KindSync     Kind = "sync"     // the connection-sync daemon changed
+	KindSplit    Kind = "split"    // another router is master of a group too, or no longer
 	KindOperator Kind = "operator" // somebody asked for something
 )
 

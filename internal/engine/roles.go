@@ -120,10 +120,25 @@ func (e *Engine) takeReport(report vrrp.Report) {
 	for _, s := range report.Status {
 		e.setRole(s.Group, s.State, s.Reason)
 		if _, configured := r.states[s.Group]; configured {
+			e.tellSplit(s, r.status[s.Group].Split.Now)
 			r.status[s.Group] = s
 		}
 	}
 	e.stale = true
+}
+
+// tellSplit makes an event of a second master's coming or going.
+func (e *Engine) tellSplit(s vrrp.Status, before bool) {
+	if s.Split.Now == before {
+		return
+	}
+	ev := Event{Kind: KindSplit, Group: s.Group, From: "one master", To: "two masters",
+		Reason: fmt.Sprintf("%s (priority %d) is master too", s.Split.Addr, s.Split.Priority)}
+	if !s.Split.Now {
+		ev.From, ev.To = ev.To, ev.From
+		ev.Reason = fmt.Sprintf("%s is not heard any more", s.Split.Addr)
+	}
+	e.event(ev)
 }
 
 // setRole takes note of a group's state; if it is a new one, the hook runs and

@@ -75,7 +75,11 @@ func (e *Engine) vrrpStatus() VRRPStatus {
 	for i, g := range r.config.Groups {
 		st := r.status[g.Name]
 		gs := GroupStatus{Name: g.Name, State: st.State.String(), Since: st.Since, Reason: st.Reason, Interface: g.Interface,
-			RouterID: g.RouterID, Priority: st.Priority, Sent: st.Stats.Sent, Received: st.Stats.Received}
+			RouterID: g.RouterID, Priority: st.Priority, Sent: st.Stats.Sent, Received: st.Stats.Received,
+			DroppedBy: st.Stats.Dropped, Late: st.LatenessMax}
+		if st.Split.Now {
+			gs.Split = fmt.Sprintf("%s (priority %d) since %s", st.Split.Addr, st.Split.Priority, st.Split.Since.Format(time.RFC3339))
+		}
 		if st.MasterAddr.IsValid() {
 			gs.Master = fmt.Sprintf("%s (priority %d)", st.MasterAddr, st.MasterPrio)
 		}

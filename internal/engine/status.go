@@ -57,6 +57,10 @@ type GroupStatus struct {
 	Sent      uint64    `json:"sent"`
 	Received  uint64    `json:"received"`
 	Dropped   uint64    `json:"dropped"`
+
+	DroppedBy map[string]uint64 `json:"dropped_by,omitempty"` // reason: count
+	Late      time.Duration     `json:"late_ns"`              // the latest that an advertisement was sent
+	Split     string            `json:"split,omitempty"`      // another master that is heard, since when
 }
 
 // ServiceStatus is one virtual server.

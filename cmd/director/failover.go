@@ -28,5 +28,6 @@ stays as it is.`,
 		},
 	}
 	f.register(command)
+	command.ValidArgsFunction = f.completeFrom(groupNames)
 	return command
 }

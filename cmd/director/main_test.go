@@ -4,8 +4,11 @@ import (
 	"bytes"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/spf13/cobra"
 )
 
 // result is what a command line left behind.
@@ -182,5 +185,42 @@ func TestFormat(t *testing.T) {
 	got := director(t, "fmt", dir)
 	if got.code != exitFailure || !strings.Contains(got.stderr, "b.hcl line 1") || readFile(t, paths[1]) != "virtual_server {{" {
 		t.Errorf("broken file: %+v", got)
+	}
+}
+
+// complete returns the words that a shell would offer.
+func complete(t *testing.T, args ...string) []string {
+	t.Helper()
+	got := director(t, append([]string{cobra.ShellCompRequestCmd}, args...)...)
+	lines := strings.Split(strings.TrimSpace(got.stdout), "\n")
+	return lines[:len(lines)-1] // the last is the directive
+}
+
+func TestCompletion(t *testing.T) {
+	t.Parallel()
+	r := startDaemon(t, memoryKernel(), "")
+	r.awaitStatus(t, "web up", webIsUp)
+	real := ""
+	for _, line := range complete(t, "drain", "-s", r.socket, "web", "") {
+		if strings.HasPrefix(line, "127.0.0.1:") {
+			real = line
+		}
+	}
+	if !strings.HasSuffix(real, "\tup") {
+		t.Errorf("drain web offers %q", real)
+	}
+	for want, args := range map[string][]string{
+		"web\tup":                       {"status", "-s", r.socket, ""},
+		"all\tevery real server of web": {"disable", "-s", r.socket, "web", ""},
+		real:                            {"enable", "-s", r.socket, ""},
+		"quorum":                        {"tail", "--kind", ""},
+		"debug":                         {"log-level", ""},
+	} {
+		if got := complete(t, args...); !slices.Contains(got, want) {
+			t.Errorf("%v offers %q, want %q among them", args, got, want)
+		}
+	}
+	if got := complete(t, "status", "-s", r.socket+".none", ""); len(got) != 0 {
+		t.Errorf("without a daemon it offers %q", got)
 	}
 }

@@ -43,6 +43,7 @@ func newDrainCommand() *cobra.Command {
 		},
 	}
 	f.register(command)
+	command.ValidArgsFunction = f.completeFrom(realNames)
 	f.registerReason(command)
 	f.registerWait(command)
 	return command
@@ -60,6 +61,7 @@ func newDisableCommand() *cobra.Command {
 		},
 	}
 	f.register(command)
+	command.ValidArgsFunction = f.completeFrom(realNames)
 	f.registerReason(command)
 	return command
 }
@@ -81,6 +83,7 @@ func newWeightCommand() *cobra.Command {
 		},
 	}
 	f.register(command)
+	command.ValidArgsFunction = f.completeFrom(realNames)
 	f.registerReason(command)
 	return command
 }
@@ -98,6 +101,7 @@ func newEnableCommand() *cobra.Command {
 		},
 	}
 	f.register(command)
+	command.ValidArgsFunction = f.completeFrom(realNames)
 	return command
 }
 

@@ -48,6 +48,7 @@ With --exit-code, the exit code is 3 when there is a problem.`,
 		},
 	}
 	f.register(command)
+	command.ValidArgsFunction = f.completeFrom(virtualNames)
 	flags := command.Flags()
 	flags.BoolVar(&f.json, "json", false, "print the whole status as JSON")
 	flags.BoolVarP(&f.watch, "watch", "w", false, "show it again and again until Ctrl-C")

@@ -61,6 +61,15 @@ Kinds: ` + kindNames() + `.`,
 	flags.StringVarP(&f.query.RealServer, "real-server", "r", "", "only events of this real server, as address:port or address")
 	flags.StringVarP(&f.query.Group, "group", "g", "", "only events of this VRRP group")
 	flags.StringVar(&f.query.Check, "check", "", "only events of this check")
+	for flag, complete := range map[string]completion{
+		"kind":           cobra.FixedCompletions(strings.Split(kindNames(), ", "), cobra.ShellCompDirectiveNoFileComp),
+		"virtual-server": f.completeFrom(virtualNames),
+		"group":          f.completeFrom(groupNames),
+	} {
+		if err := command.RegisterFlagCompletionFunc(flag, complete); err != nil {
+			panic(err) // a flag of another name: the programmer's error
+		}
+	}
 	flags.StringVar(&f.since, "since", "", `only events since then: "10m" ago or a time, "2006-01-02T15:04:05Z"`)
 	return command
 }

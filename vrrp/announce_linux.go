@@ -86,8 +86,9 @@ func (c announceConn) announce(ifi *net.Interface, ip netip.Addr) error {
 		return c.ndp.WriteTo(na, cm, allNodes)
 	}
 	// A request for our own address, from it: the form that RFC 5227, section
-	// 3 recommends, and the one that updates the most kinds of caches.
-	p, err := arp.NewPacket(arp.OperationRequest, mac, ip, make(net.HardwareAddr, len(mac)), ip)
+	// 3 recommends, and the one that updates the most kinds of caches. The
+	// target's hardware address is ours too (RFC 9568, erratum 7949).
+	p, err := arp.NewPacket(arp.OperationRequest, mac, ip, mac, ip)
 	if err != nil {
 		return err
 	}

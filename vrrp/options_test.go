@@ -1,6 +1,7 @@
 package vrrp
 
 import (
+	"fmt"
 	"net/netip"
 	"testing"
 	"testing/synctest"
@@ -260,5 +261,17 @@ func TestBadOrders(t *testing.T) {
 				r.end()
 			})
 		})
+	}
+}
+
+// TestLinkLocalFirst sends the link-local address first, wherever it is written.
+func TestLinkLocalFirst(t *testing.T) {
+	g := front(100)
+	g.Addresses = []netip.Prefix{netip.MustParsePrefix("2001:db8::100/64"), netip.MustParsePrefix("fe80::100/64")}
+	l := stillLoop(t, g)
+	m := l.core.members[0]
+	l.send(m, 100)
+	if diff := cmp.Diff("[fe80::100 2001:db8::100]", fmt.Sprint(m.advert.addresses)); diff != "" {
+		t.Errorf("addresses (-want +got):\n%s", diff)
 	}
 }

@@ -50,8 +50,13 @@ func (l *loop) send(m *member, priority uint8) {
 	m.advert.version, m.advert.id = uint8(m.group.Version), m.group.RouterID
 	m.advert.priority, m.advert.interval = priority, m.group.Interval
 	m.advert.addresses = m.advert.addresses[:0]
-	for _, p := range m.group.Addresses {
+	for i, p := range m.group.Addresses {
 		m.advert.addresses = append(m.advert.addresses, p.Addr())
+		if list := m.advert.addresses; i > 0 && p.Addr().Is6() && p.Addr().IsLinkLocalUnicast() && !list[0].IsLinkLocalUnicast() {
+			// "The first address MUST be the IPv6 link-local address
+			// associated with the Virtual Router" (RFC 9568, section 5.2.9).
+			list[0], list[i] = list[i], list[0]
+		}
 	}
 	m.advert.auth, m.advert.password = authNone, [passwordLen]byte{}
 	if m.group.Password != "" {

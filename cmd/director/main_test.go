@@ -224,3 +224,19 @@ func TestCompletion(t *testing.T) {
 		t.Errorf("without a daemon it offers %q", got)
 	}
 }
+
+func TestManualPages(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "man")
+	if got := director(t, "man", dir); got != (result{}) {
+		t.Fatalf("man: %+v", got)
+	}
+	for _, name := range []string{"director.8", "director-run.8", "director-check-run.8", "director-status.8"} {
+		if text := readFile(t, filepath.Join(dir, name)); !strings.HasPrefix(text, ".TH \"DIRECTOR") {
+			t.Errorf("%s begins %.40q", name, text)
+		}
+	}
+	if _, err := os.Stat(filepath.Join(dir, "director-vrrp-worker.8")); err == nil {
+		t.Error("the hidden command has a page")
+	}
+}

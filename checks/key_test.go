@@ -10,7 +10,10 @@ import (
 
 // allProbes has one value of every kind of probe.
 func allProbes() []Probe {
-	return []Probe{TCP{}, HTTP{}, ICMP{}, Script{}}
+	return []Probe{
+		TCP{}, HTTP{}, ICMP{}, Script{}, UDP{}, DNS{}, Text{}, Redis{}, MySQL{}, PostgreSQL{}, LDAP{}, SIP{}, Radius{},
+		GRPC{}, Certificate{}, File{}, Agent{},
+	}
 }
 
 // TestKeyCoversEveryField changes every field of every probe and of a monitor,

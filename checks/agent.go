@@ -1,0 +1,101 @@
+package checks
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/netip"
+	"strconv"
+	"strings"
+)
+
+// Agent asks a program beside the real server how it is, in HAProxy's agent
+// protocol: one line with any of the words up, ready, down, failed, stopped,
+// maint, drain, a percentage of the weight, and after a # why.
+//
+// A percentage is of Weight, which is the real server's as configured; drain
+// and 0% are weight 0. HAProxy's maxconn is ignored.
+type Agent struct {
+	Target netip.AddrPort
+	Route  Route
+	Send   string // sent first; may be empty
+	Weight int    // that 100% stands for
+}
+
+// Kind returns "agent".
+func (Agent) Kind() string { return "agent" }
+
+// Key implements Probe.
+func (p Agent) Key() string { return digest(p.Kind(), p) }
+
+// Run implements Probe.
+func (p Agent) Run(ctx context.Context) Observation {
+	t := startTalk(ctx, p.Target, p.Route, nil, "agent")
+	t.send(p.Send)
+	line := t.lastLine()
+	if !t.ended {
+		seen := parseAgent(line, p.Weight)
+		t.seen.Status, t.seen.Weight = seen.Status, seen.Weight
+		if !seen.OK {
+			t.fail("%s", seen.Reason)
+		}
+	}
+	return t.verdict()
+}
+
+// lastLine is line for those who may close without having ended it.
+func (t *talk) lastLine() string {
+	const longest = 1 << 10
+	for !t.ended && !bytes.ContainsRune(t.came, '\n') {
+		err := t.read()
+		switch {
+		case len(t.came) > longest:
+			t.fail("a line of more than %d bytes", longest)
+		case errors.Is(err, io.EOF) && len(t.came) > 0:
+			return strings.TrimSpace(string(t.came))
+		case err != nil:
+			t.broken(err)
+		}
+	}
+	line, _, _ := strings.Cut(string(t.came), "\n")
+	return strings.TrimSpace(line)
+}
+
+// parseAgent says what an agent's line means.
+func parseAgent(line string, full int) Observation {
+	words, why, _ := strings.Cut(line, "#")
+	why = strings.TrimSpace(why)
+	seen := Observation{OK: true, Status: firstLine([]byte(line))}
+	weigh := func(w int) { seen.Weight = &w }
+	known := false
+	for _, state := range strings.FieldsFunc(words, func(r rune) bool { return strings.ContainsRune(" \t\r,", r) }) {
+		known = true
+		switch {
+		case state == "up" || state == "ready":
+		case state == "drain":
+			weigh(0)
+		case state == "down" || state == "failed" || state == "stopped" || state == "fail" || state == "maint":
+			seen.OK = false
+			seen.Reason = state
+			if why != "" {
+				seen.Reason += ": " + firstLine([]byte(why))
+			}
+		case strings.HasSuffix(state, "%"):
+			percent, err := strconv.Atoi(strings.TrimSuffix(state, "%"))
+			if err != nil || percent < 0 || percent > 256*100 {
+				return Observation{Reason: fmt.Sprintf("no percentage: %s", shorten([]byte(state)))}
+			}
+			// Rounded up: only 0% means nothing at all.
+			weigh((full*percent + 99) / 100)
+		case strings.HasPrefix(state, "maxconn:"):
+		default:
+			return Observation{Reason: "unknown word " + shorten([]byte(state))}
+		}
+	}
+	if !known {
+		return Observation{Reason: "empty answer"}
+	}
+	return seen
+}

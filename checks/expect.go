@@ -1,0 +1,46 @@
+package checks
+
+import (
+	"bytes"
+	"fmt"
+	"regexp"
+)
+
+// Expect says what an answer must be like. The zero Expect wants nothing.
+type Expect struct {
+	Contains string // text that it holds
+	Matches  string // regular expression (RE2) that it matches
+}
+
+// wanted is an Expect made ready.
+type wanted struct {
+	contains []byte
+	matches  *regexp.Regexp
+}
+
+func (e Expect) compile() (wanted, error) {
+	w := wanted{contains: []byte(e.Contains)}
+	if e.Matches == "" {
+		return w, nil
+	}
+	var err error
+	w.matches, err = regexp.Compile(e.Matches)
+	return w, err
+}
+
+func (w wanted) anything() bool { return len(w.contains) == 0 && w.matches == nil }
+
+func (w wanted) met(b []byte) bool {
+	return bytes.Contains(b, w.contains) && (w.matches == nil || w.matches.Match(b))
+}
+
+// String says what is wanted: `"pong"`, `/^[a-z]+/`.
+func (w wanted) String() string {
+	switch {
+	case w.matches == nil:
+		return fmt.Sprintf("%q", w.contains)
+	case len(w.contains) == 0:
+		return "/" + w.matches.String() + "/"
+	}
+	return fmt.Sprintf("%q and /%s/", w.contains, w.matches)
+}

@@ -1,0 +1,67 @@
+package checks
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+)
+
+// File is up when a file is there, or is not, and holds what is expected. Some
+// other program writes it: a maintenance switch, or the verdict of a checker
+// of its own.
+type File struct {
+	Path   string
+	Absent bool // up when the file is not there
+	Expect Expect
+}
+
+// Kind returns "file".
+func (File) Kind() string { return "file" }
+
+// Key implements Probe.
+func (p File) Key() string { return digest(p.Kind(), p) }
+
+// Run implements Probe.
+func (p File) Run(ctx context.Context) Observation { return p.compile()(ctx) }
+
+func (p File) compile() runner {
+	want, err := p.Expect.compile()
+	if err != nil {
+		return broken(err)
+	}
+	return func(context.Context) Observation { return p.look(want) }
+}
+
+func (p File) look(want wanted) Observation {
+	info, err := os.Stat(p.Path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist) && p.Absent:
+		return Observation{OK: true}
+	case errors.Is(err, fs.ErrNotExist):
+		return Observation{Reason: fmt.Sprintf("file %s does not exist", p.Path)}
+	case err != nil:
+		return Observation{Reason: err.Error(), Ours: true}
+	case p.Absent:
+		return Observation{Reason: fmt.Sprintf("file %s exists", p.Path)}
+	case want.anything():
+		return Observation{OK: true}
+	case !info.Mode().IsRegular(): // a pipe could keep us waiting
+		return Observation{Reason: fmt.Sprintf("%s is no regular file", p.Path)}
+	}
+	f, err := os.Open(p.Path)
+	if err != nil {
+		return Observation{Reason: err.Error(), Ours: true}
+	}
+	defer f.Close()
+	content, err := io.ReadAll(io.LimitReader(f, maxAnswer))
+	switch {
+	case err != nil:
+		return Observation{Reason: err.Error(), Ours: true}
+	case !want.met(content):
+		return Observation{Reason: fmt.Sprintf("file %s: wanted %v, has %s", p.Path, want, shorten(content))}
+	}
+	return Observation{OK: true, Status: firstLine(content)}
+}

@@ -93,14 +93,16 @@ func writeService(b *bufio.Writer, e ipvsctl.ServiceEntry, o ListOptions) {
 	b.WriteByte('\n')
 }
 
+// serviceName names a service. A fwmark is a signed number to ipvsadm, which is
+// not so in Save: ipvsadm itself would not read it back.
 func serviceName(id ipvsctl.ServiceID) string {
 	if id.FWMark == 0 {
 		return fmt.Sprintf("%-4s %s", strings.ToUpper(id.Protocol.String()), id.Addr)
 	}
 	if id.Family == ipvsctl.IPv6 {
-		return fmt.Sprintf("FWM  %d IPv6", id.FWMark)
+		return fmt.Sprintf("FWM  %d IPv6", int32(id.FWMark))
 	}
-	return fmt.Sprintf("FWM  %d", id.FWMark)
+	return fmt.Sprintf("FWM  %d", int32(id.FWMark))
 }
 
 func writeServiceFlags(b *bufio.Writer, s ipvsctl.Service) {
@@ -157,17 +159,18 @@ func forwardName(f ipvsctl.Forward) string {
 	}
 }
 
-// tunnelName describes a tunnel, as gue:6080:csum.
+// tunnelName describes a tunnel, as gue:6080:+c: with, without, or with remote
+// checksums.
 func tunnelName(d ipvsctl.Destination) string {
 	if d.Forward != ipvsctl.TUN {
 		return "n/a"
 	}
-	checksum := "nocsum"
+	checksum := "-c"
 	switch {
 	case d.Tunnel.Flags&ipvsctl.TunnelChecksum != 0:
-		checksum = "csum"
+		checksum = "+c"
 	case d.Tunnel.Flags&ipvsctl.TunnelRemoteChecksum != 0:
-		checksum = "remcsum"
+		checksum = "r+c"
 	}
 	switch d.Tunnel.Type {
 	case ipvsctl.GUE:

@@ -33,15 +33,17 @@ func compareServices(a, b ipvsctl.ServiceID) int {
 	)
 }
 
+// compareAddrPorts compares in words of 32 bits, as many as the first address
+// has. Of a service the families are equal, but not of its destinations: there
+// an IPv4 address is compared with the beginning of an IPv6 one.
 func compareAddrPorts(a, b netip.AddrPort) int {
 	if !a.IsValid() || !b.IsValid() {
 		return 0 // services by fwmark
 	}
-	if c := cmp.Compare(ipvsctl.FamilyOf(a.Addr()), ipvsctl.FamilyOf(b.Addr())); c != 0 {
-		return c
-	}
-	x, y := a.Addr().AsSlice(), b.Addr().AsSlice()
-	for i := 0; i < len(x); i += 4 {
+	var x, y [16]byte
+	width := copy(x[:], a.Addr().AsSlice())
+	copy(y[:], b.Addr().AsSlice())
+	for i := 0; i < width; i += 4 {
 		if c := difference(binary.BigEndian.Uint32(x[i:]), binary.BigEndian.Uint32(y[i:])); c != 0 {
 			return c
 		}

@@ -32,17 +32,23 @@ type probeTarget struct {
 	virtualServer  string
 	virtualAddress string         // the first one; empty for a fwmark
 	realServer     netip.AddrPort // as configured
+	weight         uint32         // of the real server, as configured
 }
 
 // checkVariants are the kinds of checks, by the first label of the block. The
 // name of a named check is no label of the schema: decodeNamedCheck takes it off.
-var checkVariants = []variant[*check]{
+var checkVariants = append([]variant[*check]{
 	tcpVariant,
+	udpVariant,
 	httpVariant,
 	httpsVariant,
 	icmpVariant,
+	dnsVariant,
+	certificateVariant,
+	agentVariant,
 	scriptVariant,
-}
+	fileVariant,
+}, slices.Concat(textVariants, serviceVariants)...)
 
 // checkVariant makes a kind of check, called s.kind, whose block is decoded by
 // s and has a schedule, too. build makes the check of what was decoded.
@@ -81,7 +87,7 @@ func scheduleKeys[T any](m func(*T) *checks.Monitor) []key[T] {
 			"consecutive failures that take it down"),
 	}
 	for i := range keys {
-		keys[i].schedule = true
+		keys[i].shared = "Schedule"
 	}
 	return keys
 }
@@ -95,36 +101,6 @@ func settle(m checks.Monitor) checks.Monitor {
 		m.DownInterval = 0
 	}
 	return m
-}
-
-// targetKeys are the arguments of checks that connect to a port.
-func targetKeys[T any](field func(*T) *target) []key[T] {
-	return []key[T]{
-		addressToAsk(func(t *T) *netip.Addr { return &field(t).address }),
-		number("port", 1, 65535, func(t *T) *uint16 { return &field(t).port },
-			"on which port").by("the real server's"),
-		addressToAskFrom(func(t *T) *netip.Addr { return &field(t).route.Source }),
-		checkedText("interface", "string", func(t *T) *string { return &field(t).route.Interface }, checkInterface,
-			"network interface to ask through").by("as the kernel routes"),
-		number("mark", 1, 1<<32-1, func(t *T) *uint32 { return &field(t).route.Mark },
-			"firewall mark of the packets, for policy routing").by("none"),
-	}
-}
-
-func addressToAsk[T any](field func(*T) *netip.Addr) key[T] {
-	return key[T]{
-		name: "address", kind: "IP", doc: "whom to ask",
-		set:  func(d *decoder, v value, to *T) { *field(to) = d.addr("address", v) },
-		show: func(*T) string { return "the real server's" },
-	}
-}
-
-func addressToAskFrom[T any](field func(*T) *netip.Addr) key[T] {
-	return key[T]{
-		name: "source", kind: "IP", doc: "address to ask from",
-		set:  func(d *decoder, v value, to *T) { *field(to) = d.addr("source", v) },
-		show: func(*T) string { return "as the kernel routes" },
-	}
 }
 
 // addr returns the address of one machine that v is.

@@ -1,6 +1,7 @@
 package conf
 
 import (
+	"crypto/tls"
 	"time"
 
 	"github.com/lvs-director/director/checks"
@@ -53,6 +54,8 @@ func defaultSchedule() checks.Monitor {
 		Fall:     3,
 	}
 }
+
+func defaultTLS() *checks.TLS { return &checks.TLS{MinVersion: tls.VersionTLS12} }
 
 func defaultVirtualServer() virtualServer {
 	return virtualServer{

@@ -148,8 +148,9 @@ func (l *Loader) recall(sources []*source) (pieces []*piece, inputs string) {
 func (l *Loader) remember(pieces []*piece, inputs string) {
 	l.inputs = inputs
 	l.known = make(map[string]*decoded, len(pieces))
+	diskInputs := slices.ContainsFunc(pieces, func(p *piece) bool { return kinds[p.kind].input && p.result.usesDisk })
 	for _, p := range pieces {
-		if r := p.result; r.text != "" && r.value != nil && !r.usesDisk {
+		if r := p.result; r.text != "" && r.value != nil && !r.usesDisk && !(r.usesEnv && diskInputs) {
 			l.known[r.text] = r
 		}
 	}

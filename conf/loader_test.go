@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/lvs-director/director/checks"
 )
 
 // TestLoaderShares changes a configuration step by step and looks at which
@@ -101,6 +103,30 @@ func TestLoaderForgets(t *testing.T) {
 	}
 	if _, err := l.Load(); err == nil {
 		t.Fatal("without it again: no error")
+	}
+}
+
+// TestLoaderForgetsInputs makes sure that the same holds for what depends on a
+// named check that reads a file.
+func TestLoaderForgetsInputs(t *testing.T) {
+	dir := t.TempDir()
+	name, secret := filepath.Join(dir, "director.hcl"), filepath.Join(dir, "secret")
+	text := "check \"redis\" \"cache\" { password_file = \"" + secret + "\" }\nvirtual_server \"a\" {\n  address = \"192.0.2.1:80\"\n  checks  = [\"cache\"]\n  real_server \"10.0.0.1:80\" {}\n}\n"
+	if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	l := NewLoader(name)
+	for _, want := range []string{"first", "second"} {
+		if err := os.WriteFile(secret, []byte(want+"\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		c, err := l.Load()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := c.VirtualServers[0].Reals[0].Checks[0].Monitor.Probe.(checks.Redis).Password; got != want {
+			t.Errorf("password %q, want %q", got, want)
+		}
 	}
 }
 

@@ -149,7 +149,7 @@ func (v *virtualServer) makeReals(d *decoder) {
 
 // useChecks gives a real server its checks.
 func (v *virtualServer) useChecks(d *decoder, real *RealServer, at span, lists ...[]placedCheck) {
-	t := probeTarget{virtualServer: v.pool.Name, realServer: real.Destination.Addr}
+	t := probeTarget{virtualServer: v.pool.Name, realServer: real.Destination.Addr, weight: real.Destination.Weight}
 	if len(v.listens) > 0 {
 		t.virtualAddress = v.listens[0].addr.String()
 	}

@@ -1,7 +1,6 @@
 package conf
 
 import (
-	"crypto/tls"
 	"regexp"
 	"slices"
 	"strconv"
@@ -10,55 +9,33 @@ import (
 	"github.com/lvs-director/director/checks"
 )
 
-// httpCheck is a block check "http" or "https" as decoded.
-type httpCheck struct {
-	target
-	probe   checks.HTTP
-	monitor checks.Monitor
-}
+type httpCheck = networkCheck[checks.HTTP]
 
-func newHTTPCheck() httpCheck {
-	return httpCheck{monitor: defaultSchedule(), probe: checks.HTTP{Method: "GET", Path: "/"}}
-}
-
-var httpVariant = checkVariant(
+var httpVariant = networkVariant(
 	schema[httpCheck]{
-		kind:  "http",
-		doc:   "Up when an HTTP request gets the answer that is expected. Redirects are not followed: they are answers.",
-		start: newHTTPCheck,
-		keys:  httpKeys,
-	},
-	httpMonitor, buildHTTP,
-)
-
-var httpsVariant = checkVariant(
-	schema[httpCheck]{
-		kind: "https",
-		doc:  "The same over TLS. The certificate is verified.",
-		start: func() httpCheck {
-			c := newHTTPCheck()
-			c.probe.TLS = &checks.TLS{MinVersion: tls.VersionTLS12}
-			return c
-		},
+		kind: "http",
+		doc:  "Up when an HTTP request gets the answer that is expected. Redirects are not followed: they are answers.",
 		keys: httpKeys,
-		blocks: []inner[httpCheck]{
-			nest(&tlsSchema, true, func(_ *decoder, _ *block, c *httpCheck, t checks.TLS) { c.probe.TLS = &t }),
-		},
 	},
-	httpMonitor, buildHTTP,
+	checks.HTTP{Method: "GET", Path: "/"}, nil, aimHTTP,
 )
 
-func httpMonitor(c *httpCheck) *checks.Monitor { return &c.monitor }
+var httpsVariant = networkVariant(
+	schema[httpCheck]{
+		kind:   "https",
+		doc:    "The same over TLS. The certificate is verified.",
+		keys:   httpKeys,
+		blocks: []inner[httpCheck]{optionalTLS(func(c *httpCheck) **checks.TLS { return &c.probe.TLS })},
+	},
+	checks.HTTP{Method: "GET", Path: "/", TLS: defaultTLS()}, nil, aimHTTP,
+)
 
-func buildHTTP(_ *decoder, _ *block, c *httpCheck) *check {
-	return &check{target: c.target, probe: func(t probeTarget) checks.Probe {
-		p := c.probe
-		p.Target, p.Route = t.addr, c.route
-		return p
-	}}
+func aimHTTP(p checks.HTTP, t probeTarget, r checks.Route) checks.Probe {
+	p.Target, p.Route = t.addr, r
+	return p
 }
 
-var httpKeys = append([]key[httpCheck]{
+var httpKeys = []key[httpCheck]{
 	checkedText("method", "string", func(c *httpCheck) *string { return &c.probe.Method }, checkToken,
 		"of the request"),
 	checkedText("path", "string", func(c *httpCheck) *string { return &c.probe.Path }, checkPath,
@@ -73,7 +50,7 @@ var httpKeys = append([]key[httpCheck]{
 		"text that the body of the answer must hold").by("anything"),
 	checkedText("expect_body_regex", "regular expression", func(c *httpCheck) *string { return &c.probe.Matches }, checkRegex,
 		"regular expression (RE2) that the body must match").by("anything"),
-}, targetKeys(func(c *httpCheck) *target { return &c.target })...)
+}
 
 // expectStatusKey is the list of good status codes.
 func expectStatusKey() key[httpCheck] {
@@ -116,26 +93,6 @@ func headersKey() key[httpCheck] {
 		},
 		show: func(*httpCheck) string { return "none" },
 	}
-}
-
-var tlsSchema = schema[checks.TLS]{
-	kind:  "tls",
-	doc:   "How the server is known, and the probe to the server.",
-	start: func() checks.TLS { return checks.TLS{MinVersion: tls.VersionTLS12} },
-	keys: []key[checks.TLS]{
-		checkedText("server_name", "string", func(t *checks.TLS) *string { return &t.ServerName }, checkLine,
-			"sent as SNI and wanted in the certificate").by("`host`, or the address asked"),
-		file("ca_file", func(t *checks.TLS) *string { return &t.CAFile },
-			"authorities in PEM").by("the system's"),
-		file("cert_file", func(t *checks.TLS) *string { return &t.CertFile },
-			"client certificate in PEM; goes with `key_file`").by("none"),
-		file("key_file", func(t *checks.TLS) *string { return &t.KeyFile },
-			"its key in PEM").by("none"),
-		choice("min_version", []word[uint16]{{"1.0", tls.VersionTLS10}, {"1.1", tls.VersionTLS11}, {"1.2", tls.VersionTLS12}, {"1.3", tls.VersionTLS13}}, func(t *checks.TLS) *uint16 { return &t.MinVersion },
-			"the least version of TLS"),
-		choice("verify", []word[bool]{{"full", false}, {"none", true}}, func(t *checks.TLS) *bool { return &t.Insecure },
-			"`none` takes any certificate"),
-	},
 }
 
 // percent is a share such as "20%".

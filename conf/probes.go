@@ -8,27 +8,6 @@ import (
 	"github.com/lvs-director/director/checks"
 )
 
-// tcpCheck is a block check "tcp" as decoded.
-type tcpCheck struct {
-	target
-	monitor checks.Monitor
-}
-
-var tcpVariant = checkVariant(
-	schema[tcpCheck]{
-		kind:  "tcp",
-		doc:   "Up when a TCP connection is accepted.",
-		start: func() tcpCheck { return tcpCheck{monitor: defaultSchedule()} },
-		keys:  targetKeys(func(c *tcpCheck) *target { return &c.target }),
-	},
-	func(c *tcpCheck) *checks.Monitor { return &c.monitor },
-	func(_ *decoder, _ *block, c *tcpCheck) *check {
-		return &check{target: c.target, probe: func(t probeTarget) checks.Probe {
-			return checks.TCP{Target: t.addr, Route: c.route}
-		}}
-	},
-)
-
 // icmpCheck is a block check "icmp" as decoded.
 type icmpCheck struct {
 	address, source netip.Addr

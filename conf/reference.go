@@ -15,7 +15,7 @@ type reference struct {
 type keyReference struct {
 	name, kind, limits, fallback, doc string
 	required                          bool
-	schedule                          bool
+	shared                            string
 }
 
 // reference describes the schema.
@@ -23,7 +23,7 @@ func (s *schema[T]) reference() reference {
 	r := reference{kind: s.kind, labels: s.labels, doc: s.doc}
 	defaults := s.start()
 	for _, k := range s.keys {
-		row := keyReference{name: k.name, kind: k.kind, limits: k.limits, doc: k.doc, required: k.required, schedule: k.schedule}
+		row := keyReference{name: k.name, kind: k.kind, limits: k.limits, doc: k.doc, required: k.required, shared: k.shared}
 		if !k.required {
 			row.fallback = k.show(&defaults)
 		}

@@ -50,8 +50,15 @@ func TestReferenceFunctions(t *testing.T) {
 	}
 }
 
+// page is the generated text on its way, with the headings of the nested
+// blocks so far.
+type page struct {
+	strings.Builder
+	seen map[string]string
+}
+
 func referenceText() string {
-	var b strings.Builder
+	b := page{seen: map[string]string{}}
 	b.WriteString("\n### Top level\n\nThese arguments stand outside of all blocks.\n")
 	writeKeys(&b, globalSchema.reference().keys)
 	for _, name := range []string{"log", "api", "ipvs", "scripts", "vrrp", "vrrp_sync_group", "check", "virtual_server"} {
@@ -64,7 +71,7 @@ func referenceText() string {
 }
 
 // writeBlock writes the section of a block that stands within the block called in.
-func writeBlock(b *strings.Builder, r reference, in string, level int) {
+func writeBlock(b *page, r reference, in string, level int) {
 	if r.choice {
 		writeChoice(b, r, in, level)
 		return
@@ -92,13 +99,18 @@ func writeBlock(b *strings.Builder, r reference, in string, level int) {
 	b.WriteByte('\n')
 	writeKeys(b, r.keys)
 	for _, n := range r.blocks {
+		if first := b.seen[n.kind]; first != "" && n.kind == "tls" {
+			fmt.Fprintf(b, "\nIts block `tls` is as in %s.\n", first)
+			continue
+		}
+		b.seen[n.kind] = title
 		writeBlock(b, n, title, level+1)
 	}
 }
 
 // writeChoice writes a block that has variants. The kinds of checks are
 // described once, at the top level.
-func writeChoice(b *strings.Builder, r reference, in string, level int) {
+func writeChoice(b *page, r reference, in string, level int) {
 	if in != "" && r.kind == "check" {
 		fmt.Fprintf(b, "\n%s `check` in %s\n\nA check without a name, of one of the kinds [above](#check): `check \"tcp\" { ... }`.\n", strings.Repeat("#", level), in)
 		return
@@ -107,31 +119,40 @@ func writeChoice(b *strings.Builder, r reference, in string, level int) {
 		fmt.Fprintf(b, "\n%s `%s`\n\nA health check. At the top level it has two labels, its kind and a name, by which virtual servers\nand real servers use it: `check \"http\" \"healthz\" { ... }`. In those blocks it stands without a name.\n", strings.Repeat("#", level), r.kind)
 		level++
 		fmt.Fprintf(b, "\n%s Schedule\n\nAll checks and tracked scripts have these arguments, too:\n", strings.Repeat("#", level))
-		writeTable(b, checkSchedule())
+		writeTable(b, sharedKeys("Schedule"))
+		fmt.Fprintf(b, "\n%s Target\n\nAll checks that connect to a port have these arguments, too:\n", strings.Repeat("#", level))
+		writeTable(b, sharedKeys("Target"))
 	}
 	for _, n := range r.blocks {
 		writeBlock(b, n, in, level)
 	}
 }
 
-// checkSchedule returns the arguments that all checks have.
-func checkSchedule() []keyReference {
+// sharedKeys returns the arguments that many checks have, tcp among them.
+func sharedKeys(section string) []keyReference {
 	keys := checkReference().blocks[0].keys
-	return slices.DeleteFunc(keys, func(k keyReference) bool { return !k.schedule })
+	return slices.DeleteFunc(keys, func(k keyReference) bool { return k.shared != section })
 }
 
-// writeKeys writes the arguments of a block, but for the schedule of a check.
-func writeKeys(b *strings.Builder, keys []keyReference) {
-	own := slices.DeleteFunc(slices.Clone(keys), func(k keyReference) bool { return k.schedule })
+// writeKeys writes the arguments of a block, but for those that many have.
+func writeKeys(b *page, keys []keyReference) {
+	own := slices.DeleteFunc(slices.Clone(keys), func(k keyReference) bool { return k.shared != "" })
 	if len(own) > 0 {
 		writeTable(b, own)
 	}
-	if len(own) < len(keys) {
-		b.WriteString("\nIt has the arguments of the [schedule](#schedule), too.\n")
+	var shared []string
+	for _, k := range keys {
+		link := fmt.Sprintf("[%s](#%s)", strings.ToLower(k.shared), strings.ToLower(k.shared))
+		if k.shared != "" && !slices.Contains(shared, link) {
+			shared = append(shared, link)
+		}
+	}
+	if len(shared) > 0 {
+		fmt.Fprintf(b, "\nIt has the arguments of %s, too.\n", strings.Join(shared, " and "))
 	}
 }
 
-func writeTable(b *strings.Builder, keys []keyReference) {
+func writeTable(b *page, keys []keyReference) {
 	b.WriteString("\n| argument | type | default | meaning |\n|---|---|---|---|\n")
 	for _, k := range keys {
 		kind := k.kind

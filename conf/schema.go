@@ -25,7 +25,7 @@ type key[T any] struct {
 	limits   string // for the reference: "0 to 65535"
 	doc      string
 	required bool
-	schedule bool // one of those that all checks have
+	shared   string // the section of the reference that describes it, for those of many blocks
 	set      func(d *decoder, v value, to *T)
 	show     func(*T) string // the value as it would be written; "" is none
 }

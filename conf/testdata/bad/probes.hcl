@@ -1,0 +1,38 @@
+check "dns" "a" {
+  name     = "a..b"
+  type     = "AAA"
+  protocol = "sctp"
+  answer   = ["x"]
+  empty    = true
+}
+
+check "dns" "b" {}
+check "agent" "c" {}
+
+check "file" "d" {
+  path   = "maintenance"
+  want   = "absent"
+  expect = "x"
+}
+
+check "smtp" "e" { start_tsl = true }
+check "imap" "f" { hello = "x" }
+check "tcp" "g" {
+  step {
+    expect_regex = "("
+    sent         = "x"
+  }
+}
+check "certificate" "h" { min_valid = "-1s" }
+check "redis" "i" { user = "x" }
+check "ldap" "j" { dn = "x" }
+check "radius" "k" { password = "x" }
+check "radius" "l" {
+  secret      = "x"
+  secret_file = "/dev/null"
+}
+check "redis" "m" { password_file = "/no/such/file" }
+check "grpc" "o" {
+  tls { cert_file = "/etc/cert.pem" }
+}
+check "redis" "n" { password_file = 7 }

@@ -1,0 +1,85 @@
+# Every kind of check.
+node = "lb-a"
+
+check "tcp" "redis" {
+  port = 6379
+  step {
+    send   = "PING\r\n"
+    expect = "+PONG"
+  }
+  step { send = "QUIT\r\n" }
+}
+
+check "tcp" "tls" {
+  tls { server_name = "www.example.net" }
+  step { expect_regex = "^SSH-2" }
+}
+
+check "udp" "echo" {
+  send   = "hello"
+  expect = "hello"
+}
+
+check "dns" "resolver" {
+  name     = "www.example.net"
+  type     = "AAAA"
+  protocol = "tcp"
+  answer   = ["2001:db8::80"]
+}
+
+check "certificate" "renewed" {
+  port      = 443
+  min_valid = "168h"
+}
+
+check "agent" "load" {
+  port = 9999
+  send = "state\n"
+}
+
+check "file" "maintenance" {
+  path = "/etc/director/maintenance"
+  want = "absent"
+}
+
+check "smtp" "mail" {
+  start_tls = true
+  hello     = "lb-a.example.net"
+}
+
+check "imap" "mailbox" {
+  port = 993
+  tls { verify = "none" }
+}
+
+check "pop" "pop" {}
+check "ftp" "ftp" { port = 21 }
+check "nntp" "news" { source = "10.0.0.1" }
+
+virtual_server "all" {
+  address = "192.0.2.10:80"
+  checks  = ["redis", "tls", "echo", "resolver", "renewed", "load", "maintenance", "mail", "mailbox", "pop", "ftp", "news"]
+  real_server "10.0.0.11:80" { weight = 7 }
+}
+
+check "redis" "cache" { password = "secret" }
+check "mysql" "db" { user = "director" }
+check "pgsql" "db2" { database = "app" }
+check "ldap" "directory" {
+  dn       = "cn=director"
+  password = "secret"
+  tls {}
+}
+check "radius" "login" {
+  secret   = "shared"
+  user     = "probe"
+  password = "secret"
+}
+check "sip" "phone" {}
+check "grpc" "api" { service = "api.v1" }
+
+virtual_server "services" {
+  address = "192.0.2.10:81"
+  checks  = ["cache", "db", "db2", "directory", "login", "phone", "api"]
+  real_server "10.0.0.11:80" { weight = 7 }
+}

@@ -33,6 +33,7 @@ lint:
 	.ci/imports
 
 unit:
+	.ci/prepare
 	$(GO) test -race ./...
 
 # The real kernel: boots a virtual machine, unless this machine has IPVS itself.

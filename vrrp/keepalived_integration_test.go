@@ -28,8 +28,12 @@ func priority(g Group, p uint8) Group {
 	return g
 }
 
-// slack is what a busy emulated machine may add to the protocol's times.
-const slack = 400 * time.Millisecond
+const (
+	// slack is what a busy emulated machine may add to the protocol's times.
+	slack = 2 * time.Second
+	// starting is how long a program may take to start there.
+	starting = 20 * time.Second
+)
 
 // times are the protocol's for a group.
 func times(g Group) (skew, down time.Duration) {
@@ -46,11 +50,11 @@ func TestDirectorBeforeKeepalived(t *testing.T) {
 			w := newWire(t)
 			mine, theirs := priority(g, 150), priority(g, 100)
 			skew, down := times(theirs)
-			_, back := times(mine)
 			d := w.director(w.a, orders(mine))
-			w.eventually("director is master", back, func() bool { return w.addressesUp(w.a, g) })
-			w.keepalived(w.b, theirs)
-			w.never("keepalived takes over from a live master", 2*down, func() bool { return !w.addressesOff(w.b, g) })
+			w.eventually("director is master", starting, func() bool { return w.addressesUp(w.a, g) })
+			k := w.keepalived(w.b, theirs)
+			w.eventually("keepalived is up", starting, k.speaks)
+			w.never("keepalived takes over from a live master", down, func() bool { return !w.addressesOff(w.b, g) })
 
 			d.order(Command{Stop: true})
 			took := w.eventually("keepalived follows a director that stops", skew, func() bool { return w.addressesUp(w.b, g) })
@@ -59,7 +63,7 @@ func TestDirectorBeforeKeepalived(t *testing.T) {
 			<-d.done
 
 			d = w.director(w.a, orders(mine))
-			w.eventually("director preempts", back+slack, func() bool { return w.addressesUp(w.a, g) })
+			w.eventually("director preempts", starting, func() bool { return w.addressesUp(w.a, g) })
 			w.eventually("keepalived yields", slack, func() bool { return w.addressesOff(w.b, g) })
 
 			d.signal(syscall.SIGKILL)
@@ -67,7 +71,7 @@ func TestDirectorBeforeKeepalived(t *testing.T) {
 			w.eventually("the lease of the dead one ends", g.Lease+2*time.Second, func() bool { return w.addressesOff(w.a, g) })
 
 			d = w.director(w.a, orders(mine))
-			w.eventually("director preempts again", back+slack, func() bool { return w.addressesUp(w.a, g) })
+			w.eventually("director preempts again", starting, func() bool { return w.addressesUp(w.a, g) })
 			d.order(Command{Failover: []string{g.Name}})
 			w.eventually("keepalived follows a failover", skew, func() bool { return w.addressesUp(w.b, g) })
 			if s := d.status(g.Name); s.Stats.Mismatched != 0 || len(s.Stats.Dropped) != 0 {
@@ -85,11 +89,11 @@ func TestKeepalivedBeforeDirector(t *testing.T) {
 			w := newWire(t)
 			mine, theirs := priority(g, 100), priority(g, 150)
 			skew, down := times(mine)
-			_, back := times(theirs)
 			k := w.keepalived(w.b, theirs)
-			w.eventually("keepalived is master", 2*back, func() bool { return w.addressesUp(w.b, g) })
+			w.eventually("keepalived is master", starting, func() bool { return w.addressesUp(w.b, g) })
 			d := w.director(w.a, orders(mine))
-			w.never("director takes over from a live master", 2*down, func() bool { return !w.addressesOff(w.a, g) })
+			w.eventually("director is up", starting, func() bool { return d.status(g.Name).State == Backup })
+			w.never("director takes over from a live master", down, func() bool { return !w.addressesOff(w.a, g) })
 
 			k.signal(syscall.SIGTERM)
 			took := w.eventually("director follows a keepalived that stops", skew, func() bool { return w.addressesUp(w.a, g) })
@@ -97,8 +101,11 @@ func TestKeepalivedBeforeDirector(t *testing.T) {
 			<-k.done
 
 			k = w.keepalived(w.b, theirs)
-			w.eventually("keepalived preempts", 2*back, func() bool { return w.addressesUp(w.b, g) })
+			w.eventually("keepalived preempts", starting, func() bool { return w.addressesUp(w.b, g) })
 			w.eventually("director yields", slack, func() bool { return w.addressesOff(w.a, g) })
+			if s := d.status(g.Name); s.Stats.ZeroReceived == 0 {
+				t.Error("keepalived's goodbye was not heard")
+			}
 
 			k.signal(syscall.SIGKILL)
 			w.eventually("director follows a keepalived that died", down, func() bool { return w.addressesUp(w.a, g) })
@@ -122,7 +129,7 @@ func TestEqualPriorities(t *testing.T) {
 			one := func() bool {
 				return w.addressesUp(w.a, g) && w.addressesOff(w.b, g) || w.addressesUp(w.b, g) && w.addressesOff(w.a, g)
 			}
-			w.eventually("one master", 2*down, one)
+			w.eventually("one master", starting, one)
 			time.Sleep(down)
 			w.eventually("one master", down, one)
 			w.never("more or less than one master", down, func() bool { return !one() })
@@ -141,9 +148,9 @@ func TestOwner(t *testing.T) {
 	k := g
 	k.Priority = 100
 	w.keepalived(w.b, k)
-	w.eventually("keepalived is master", 3*time.Second, func() bool { return w.addressesUp(w.b, k) })
+	w.eventually("keepalived is master", starting, func() bool { return w.addressesUp(w.b, k) })
 	d := w.director(w.a, orders(g))
-	w.eventually("keepalived yields to the owner", time.Second, func() bool { return w.addressesOff(w.b, k) })
+	w.eventually("keepalived yields to the owner", starting, func() bool { return w.addressesOff(w.b, k) })
 	d.order(Command{Stop: true})
 	<-d.done
 	if !w.addressesUp(w.a, g) {

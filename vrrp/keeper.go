@@ -254,6 +254,7 @@ func (k *keeper) work(l *lease, do chore, now time.Time) {
 		l.spoke = now
 		k.spoke[l.w.link.index] = now
 		k.told[l.w.member]++
+		k.unsettle = true
 		if err = k.kernel.announce(l.w.link, l.prefix.Addr()); err != nil {
 			err = fmt.Errorf("announce %s on %s: %w", l.prefix.Addr(), l.w.link.name, err)
 		}
@@ -271,6 +272,7 @@ func (k *keeper) work(l *lease, do chore, now time.Time) {
 		}
 		if !l.held {
 			l.burst, l.began, l.again = 0, now, false
+			k.unsettle = true
 		}
 		l.held, l.maybe = true, true
 		l.dueAt = now.Add(l.w.lease / 3)
@@ -283,6 +285,7 @@ func (k *keeper) work(l *lease, do chore, now time.Time) {
 			break
 		}
 		l.held, l.maybe = false, false
+		k.unsettle = true
 	}
 	if err != nil {
 		l.wait = min(max(2*l.wait, retryMin), retryMax)
@@ -310,7 +313,7 @@ func (l *lease) note(k *keeper, err error) {
 	if problem != l.problem && err != nil {
 		k.log.Error("address refused, will be tried again", zap.String("group", l.w.member.name), zap.Error(err))
 	}
-	k.unsettle = true
+	k.unsettle = k.unsettle || problem != l.problem
 	l.problem = problem
 }
 

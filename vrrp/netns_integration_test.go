@@ -231,6 +231,9 @@ func (w *wire) keepalived(ns string, g Group, extra ...string) *process {
 		"-p", filepath.Join(dir, "pid"), "-r", filepath.Join(dir, "vrrp.pid"))
 }
 
+// speaks tells whether keepalived has reached the state that it starts in.
+func (p *process) speaks() bool { return strings.Contains(p.log.String(), "BACKUP STATE") }
+
 // addressesUp tells whether a machine has all of a group's addresses.
 func (w *wire) addressesUp(ns string, g Group) bool {
 	w.t.Helper()

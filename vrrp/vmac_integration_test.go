@@ -6,7 +6,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 )
 
 // TestVirtualMAC moves an address between director and keepalived, both with
@@ -29,7 +28,7 @@ func TestVirtualMAC(t *testing.T) {
 			up := func(ns string) bool {
 				return strings.Contains(w.ip("-n", ns, "-o", "addr"), " "+g.Addresses[0].String()+" ")
 			}
-			w.eventually("director is master", down, func() bool { return up(w.a) })
+			w.eventually("director is master", starting, func() bool { return up(w.a) })
 			links := w.ip("-n", w.a, "-d", "link")
 			if !strings.Contains(links, mac) || !strings.Contains(links, "macvlan mode private") {
 				t.Errorf("no macvlan with %s (%s):\n%s", mac, device.device(), links)
@@ -38,13 +37,14 @@ func TestVirtualMAC(t *testing.T) {
 				t.Helper()
 				w.ip("-n", w.b, "neigh", "flush", "dev", "eth0")
 				w.run("ip", "netns", "exec", w.b, "bash", "-c", "echo > /dev/udp/"+host+"/9")
-				w.eventually("the address answers with "+mac, time.Second, func() bool {
+				w.eventually("the address answers with "+mac, slack, func() bool {
 					return strings.Contains(w.ip("-n", w.b, "neigh", "show", strings.TrimSuffix(host, "%eth0"), "dev", "eth0"), mac)
 				})
 			}
 			answers()
 			k := w.keepalived(w.b, theirs, " use_vmac")
-			w.never("keepalived takes over from a live master", 2*down, func() bool { return up(w.b) })
+			w.eventually("keepalived is up", starting, k.speaks)
+			w.never("keepalived takes over from a live master", down, func() bool { return up(w.b) })
 			d.order(Command{Stop: true})
 			w.eventually("keepalived follows a director that stops", skew, func() bool { return up(w.b) })
 			<-d.done
@@ -52,8 +52,8 @@ func TestVirtualMAC(t *testing.T) {
 				t.Errorf("the macvlan is still there:\n%s", links)
 			}
 			d = w.director(w.a, orders(mine))
-			w.eventually("director preempts", 2*down, func() bool { return up(w.a) })
-			w.eventually("keepalived yields", time.Second, func() bool { return !up(w.b) })
+			w.eventually("director preempts", starting, func() bool { return up(w.a) })
+			w.eventually("keepalived yields", slack, func() bool { return !up(w.b) })
 			k.signal(syscall.SIGTERM)
 			<-k.done
 			if s := d.status(g.Name); len(s.Stats.Dropped) != 0 || s.Stats.SendErrors != 0 {

@@ -116,13 +116,18 @@ func (l *link) read() {
 }
 
 func (l *link) write() {
-	// The reader notices, and tells the owner.
-	defer l.conn.Close()
 	e := encoder{w: l.conn}
 	for {
 		select {
 		case f := <-l.out:
-			if err := e.encode(f); err != nil || f.Bye != "" {
+			err := e.encode(f)
+			if lost(err) {
+				// The reader finds out by itself, after what the other side has
+				// said before it went away.
+				return
+			}
+			if err != nil || f.Bye != "" {
+				l.conn.Close()
 				return
 			}
 		case <-l.gone:

@@ -54,7 +54,7 @@ func Main(p Process) error {
 	log := p.NewLogger(queue)
 	defer queue.start(log)()
 
-	limitGarbage()
+	limitHeap()
 	becomePunctual(log)
 	err := p.serve(ctx, log)
 	if err != nil {

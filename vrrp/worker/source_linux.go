@@ -112,12 +112,16 @@ func (s *system) start(context.Context) (born, error) {
 		return born{}, fmt.Errorf("start worker: %w", err)
 	}
 	argv := append([]string{os.Args[0], Command, "--socket", s.socket, "--engine-fd", strconv.Itoa(engineFD)}, s.args...)
-	child, err := os.StartProcess(s.exe, argv, &os.ProcAttr{
-		Dir:   "/",
-		Files: []*os.File{null, os.Stdout, os.Stderr, far},
-		// In a session of its own neither the terminal's Ctrl-C nor its
-		// hang-up reaches it; it outlives the engine.
-		Sys: &syscall.SysProcAttr{Setsid: true},
+	var child *os.Process
+	err = withoutHugePages(func() error {
+		child, err = os.StartProcess(s.exe, argv, &os.ProcAttr{
+			Dir:   "/",
+			Files: []*os.File{null, os.Stdout, os.Stderr, far},
+			// In a session of its own neither the terminal's Ctrl-C nor its
+			// hang-up reaches it; it outlives the engine.
+			Sys: &syscall.SysProcAttr{Setsid: true},
+		})
+		return err
 	})
 	if err != nil {
 		conn.Close()

@@ -3,12 +3,14 @@ package worker
 import (
 	"bufio"
 	"context"
+	"encoding/json"
 	"flag"
 	"fmt"
 	"io"
 	"net"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -31,11 +33,14 @@ func TestMain(m *testing.M) {
 		case Command:
 			os.Exit(workerMain(os.Args[2:]))
 		case "test-engine":
-			os.Exit(engineMain(os.Args[2]))
+			os.Exit(engineMain(os.Args[2:]))
 		}
 	}
 	os.Exit(m.Run())
 }
+
+// realRouter, set in the environment, makes workers run VRRP in earnest.
+const realRouter = "DIRECTOR_TEST_REAL_ROUTER"
 
 // workerMain is a worker process around a fake router.
 func workerMain(args []string) int {
@@ -45,7 +50,10 @@ func workerMain(args []string) int {
 		NewLogger: func(w zapcore.WriteSyncer) *zap.Logger {
 			return zap.New(zapcore.NewCore(zapcore.NewConsoleEncoder(zap.NewDevelopmentEncoderConfig()), w, zap.DebugLevel))
 		},
-		NewRouter: func(*zap.Logger) vrrp.Router {
+		NewRouter: func(log *zap.Logger) vrrp.Router {
+			if os.Getenv(realRouter) != "" {
+				return vrrp.NewRouter(log)
+			}
 			r := newFakeRouter()
 			r.note = strconv.Itoa(os.Getpid())
 			return r
@@ -85,28 +93,41 @@ func strangeWorker(p Process, protocol int) int {
 	return 0
 }
 
-// engineMain is an engine that gives orders, and prints what it is told.
-func engineMain(dir string) int {
-	c, err := NewClient(Options{RuntimeDir: dir, Log: zap.NewNop()})
+// engineMain is an engine with a runtime directory and, in a file, orders. It
+// prints what it is told, and stops the worker when it is terminated.
+func engineMain(args []string) int {
+	o := orders(1)
+	if len(args) > 1 {
+		b, err := os.ReadFile(args[1])
+		if err == nil {
+			err = json.Unmarshal(b, o)
+		}
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+	}
+	c, err := NewClient(Options{RuntimeDir: args[0], Log: zap.NewNop()})
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
+	term, stop := signal.NotifyContext(context.Background(), unix.SIGTERM)
+	defer stop()
 	go func() {
-		for {
-			c.Order(vrrp.Command{Orders: orders(1)})
-			time.Sleep(100 * time.Millisecond)
+		out := json.NewEncoder(os.Stdout)
+		for r := range c.Reports() {
+			if err := out.Encode(r); err != nil {
+				os.Exit(1)
+			}
 		}
 	}()
 	go func() {
-		for r := range c.Reports() {
-			for _, tr := range r.Transitions {
-				fmt.Println("transition", tr.From, tr.To)
-			}
-			for _, s := range r.Status {
-				fmt.Println("status", r.Connected, s.State, s.Reason)
-			}
+		for term.Err() == nil {
+			c.Order(vrrp.Command{Orders: o})
+			time.Sleep(100 * time.Millisecond)
 		}
+		c.Order(vrrp.Command{Stop: true})
 	}()
 	if err := c.Run(context.Background()); err != nil {
 		return 1
@@ -207,6 +228,7 @@ func (c *client) crash() {
 func exists(pid int) bool { return unix.Kill(pid, 0) == nil }
 
 func TestEngineKilledAndRestarted(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	engine := func() (*exec.Cmd, *bufio.Scanner) {
 		cmd := exec.Command("/proc/self/exe", "test-engine", dir)
@@ -221,22 +243,27 @@ func TestEngineKilledAndRestarted(t *testing.T) {
 		t.Cleanup(func() { cmd.Process.Kill() })
 		return cmd, bufio.NewScanner(out)
 	}
-	read := func(s *bufio.Scanner, want string) (got []string, worker string) {
+	// untilMaster returns the transitions before, and the worker's process id.
+	untilMaster := func(s *bufio.Scanner) (heard []vrrp.Transition, worker string) {
 		t.Helper()
 		for s.Scan() {
-			got = append(got, s.Text())
-			if rest, ok := strings.CutPrefix(s.Text(), want); ok {
-				return got, strings.TrimSpace(rest)
+			var r vrrp.Report
+			if err := json.Unmarshal(s.Bytes(), &r); err != nil {
+				t.Fatal(err)
+			}
+			heard = append(heard, r.Transitions...)
+			if r.Connected && len(r.Status) == 1 && r.Status[0].State == vrrp.Master {
+				return heard, r.Status[0].Reason
 			}
 		}
-		t.Fatalf("the engine said %q and no %q", got, want)
+		t.Fatal("the engine ended")
 		return nil, ""
 	}
 
 	first, out := engine()
-	said, pid := read(out, "status true MASTER")
-	if !strings.Contains(strings.Join(said, "\n"), "transition INIT MASTER") {
-		t.Errorf("the first engine heard %q, want the transition", said)
+	heard, pid := untilMaster(out)
+	if len(heard) != 1 || heard[0].To != vrrp.Master {
+		t.Errorf("the first engine heard %v, want the transition to MASTER", heard)
 	}
 	if err := first.Process.Kill(); err != nil {
 		t.Fatal(err)
@@ -244,12 +271,12 @@ func TestEngineKilledAndRestarted(t *testing.T) {
 	first.Wait()
 
 	_, out = engine()
-	said, again := read(out, "status true MASTER")
+	heard, again := untilMaster(out)
 	if again != pid {
 		t.Errorf("the second engine found worker %s, want %s", again, pid)
 	}
-	if strings.Contains(strings.Join(said, "\n"), "transition") {
-		t.Errorf("the second engine heard %q, want no transition", said)
+	if len(heard) > 0 {
+		t.Errorf("the second engine heard %v, want no transition", heard)
 	}
 
 	// A third, in this process, takes over from one that still runs, and stops the worker.
@@ -264,6 +291,7 @@ func TestEngineKilledAndRestarted(t *testing.T) {
 }
 
 func TestWorkerKilledIsStartedAgain(t *testing.T) {
+	t.Parallel()
 	c := connect(t, t.TempDir())
 	first := c.master()
 	if err := unix.Kill(first, unix.SIGKILL); err != nil {
@@ -283,6 +311,7 @@ func TestWorkerKilledIsStartedAgain(t *testing.T) {
 }
 
 func TestWorkerTerminatedLeavesByRule(t *testing.T) {
+	t.Parallel()
 	c := connect(t, t.TempDir())
 	first := c.master()
 	if err := unix.Kill(first, unix.SIGTERM); err != nil {
@@ -298,6 +327,7 @@ func TestWorkerTerminatedLeavesByRule(t *testing.T) {
 }
 
 func TestWorkerIsOfAnotherSession(t *testing.T) {
+	t.Parallel()
 	c := connect(t, t.TempDir())
 	pid := c.master()
 	ours, err := unix.Getsid(0)
@@ -329,6 +359,7 @@ func TestWorkerIsOfAnotherSession(t *testing.T) {
 }
 
 func TestRuntimeDirectory(t *testing.T) {
+	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "run")
 	socket := filepath.Join(dir, socketName)
 	c := connect(t, dir)
@@ -354,6 +385,7 @@ func TestRuntimeDirectory(t *testing.T) {
 }
 
 func TestGarbageOnTheSocketMovesNothing(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	c := connect(t, dir)
 	pid := c.master()
@@ -382,6 +414,7 @@ func TestGarbageOnTheSocketMovesNothing(t *testing.T) {
 }
 
 func TestWorkerOfAnotherProtocolIsReplaced(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	cmd := exec.Command("/proc/self/exe", Command, "--socket", filepath.Join(dir, socketName), "--protocol", "99")
 	out, err := cmd.StdoutPipe()
@@ -407,6 +440,7 @@ func TestWorkerOfAnotherProtocolIsReplaced(t *testing.T) {
 }
 
 func TestStoppedWorkerOfAFormerEngineIsReplaced(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	first := connect(t, dir)
 	pid := first.master()
@@ -422,6 +456,7 @@ func TestStoppedWorkerOfAFormerEngineIsReplaced(t *testing.T) {
 }
 
 func TestDeadStandardErrorDoesNotHurt(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	cmd := exec.Command("/proc/self/exe", Command, "--socket", filepath.Join(dir, socketName))
 	r, w, err := os.Pipe()
@@ -433,9 +468,13 @@ func TestDeadStandardErrorDoesNotHurt(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.Close()
-	// It listens once it has logged something.
-	if _, err := r.Read(make([]byte, 1)); err != nil {
-		t.Fatal(err)
+	for limit := time.Now().Add(20 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		if _, err := os.Stat(filepath.Join(dir, socketName)); err == nil {
+			break
+		}
+		if time.Now().After(limit) {
+			t.Fatal("the worker does not listen")
+		}
 	}
 	r.Close()
 	ended := make(chan error, 1)

@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"time"
 )
 
 // File is up when a file is there, or is not, and holds what is expected. Some
@@ -32,7 +33,12 @@ func (p File) compile() runner {
 	if err != nil {
 		return broken(err)
 	}
-	return func(context.Context) Observation { return p.look(want) }
+	return func(ctx context.Context) Observation {
+		a := newAttempt(ctx)
+		seen := p.look(want)
+		seen.Latency = time.Since(a.begin)
+		return seen
+	}
 }
 
 func (p File) look(want wanted) Observation {

@@ -2,6 +2,7 @@ package checks
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/binary"
 	"net/netip"
@@ -103,5 +104,5 @@ func mysqlError(b []byte) string {
 	if len(text) >= 6 && text[0] == '#' {
 		text = text[6:] // the state
 	}
-	return firstLine(text)
+	return cmp.Or(firstLine(text), "an error without a message")
 }

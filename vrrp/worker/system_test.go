@@ -45,10 +45,14 @@ const realRouter = "DIRECTOR_TEST_REAL_ROUTER"
 // workerMain is a worker process around a fake router.
 func workerMain(args []string) int {
 	flags := flag.NewFlagSet(Command, flag.ExitOnError)
+	level := zap.DebugLevel
+	if os.Getenv(realRouter) != "" {
+		level = zap.ErrorLevel // the tests are told all that happens
+	}
 	p := Process{
 		Log: os.Stderr,
 		NewLogger: func(w zapcore.WriteSyncer) *zap.Logger {
-			return zap.New(zapcore.NewCore(zapcore.NewConsoleEncoder(zap.NewDevelopmentEncoderConfig()), w, zap.DebugLevel))
+			return zap.New(zapcore.NewCore(zapcore.NewConsoleEncoder(zap.NewDevelopmentEncoderConfig()), w, level))
 		},
 		NewRouter: func(log *zap.Logger) vrrp.Router {
 			if os.Getenv(realRouter) != "" {
@@ -439,6 +443,21 @@ func TestWorkerOfAnotherProtocolIsReplaced(t *testing.T) {
 	c.stop()
 }
 
+// stopped reports whether all threads of a process are stopped.
+func stopped(t *testing.T, pid int) bool {
+	t.Helper()
+	states, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", pid))
+	if err != nil || len(states) == 0 {
+		t.Fatalf("process %d has no threads: %v", pid, err)
+	}
+	for _, path := range states {
+		if b, err := os.ReadFile(path); err == nil && !strings.Contains(string(b), ") T ") {
+			return false
+		}
+	}
+	return true
+}
+
 func TestStoppedWorkerOfAFormerEngineIsReplaced(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -447,6 +466,10 @@ func TestStoppedWorkerOfAFormerEngineIsReplaced(t *testing.T) {
 	first.crash()
 	if err := unix.Kill(pid, unix.SIGSTOP); err != nil {
 		t.Fatal(err)
+	}
+	// One of its threads may still be answering.
+	for !stopped(t, pid) {
+		time.Sleep(time.Millisecond)
 	}
 	second := connect(t, dir)
 	if got := second.master(); got == pid {

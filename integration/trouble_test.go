@@ -53,7 +53,7 @@ func TestMissingInterface(t *testing.T) {
 func TestNoPermission(t *testing.T) {
 	tests := []struct{ name, config, capability string }{
 		{"ipvs", many(1, -1, 1), "CAP_NET_ADMIN"},
-		{"vrrp", group{priority: 150, interval: time.Second}.String(), "CAP_NET_"},
+		{"vrrp", group{priority: 150, interval: time.Second}.String(), "CAP_NET_RAW is needed"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -93,7 +93,7 @@ func (r *rtnetlink) hold(l link, p netip.Prefix, o holdOptions) error {
 		if a.LinkIndex, err = r.device(h, l); err != nil {
 			return err
 		}
-		return h.AddrReplace(nil, a)
+		return needs(h.AddrReplace(nil, a), "CAP_NET_ADMIN")
 	})
 }
 
@@ -107,7 +107,7 @@ func (r *rtnetlink) release(l link, p netip.Prefix) error {
 	if errors.Is(err, unix.EADDRNOTAVAIL) || errors.Is(err, unix.ENODEV) {
 		return nil
 	}
-	return err
+	return needs(err, "CAP_NET_ADMIN")
 }
 
 // address is p on l in the library's words.

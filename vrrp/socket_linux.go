@@ -2,6 +2,7 @@ package vrrp
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -50,7 +51,7 @@ func (sockets) open(l link, v6 bool) (port, error) {
 	}
 	fd, err := unix.Socket(domain, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, protocolNumber)
 	if err != nil {
-		return nil, fmt.Errorf("create socket: %w", err)
+		return nil, fmt.Errorf("create socket: %w", needs(err, "CAP_NET_RAW"))
 	}
 	if err := configure(fd, l, v6); err != nil {
 		unix.Close(fd)
@@ -63,6 +64,14 @@ func (sockets) open(l link, v6 bool) (port, error) {
 	}
 	s.doSend = s.sendOnce
 	return s, nil
+}
+
+// needs names the capability whose lack is behind a refusal.
+func needs(err error, capability string) error {
+	if errors.Is(err, unix.EPERM) {
+		return fmt.Errorf("%w: %s is needed", err, capability)
+	}
+	return err
 }
 
 // option is one setsockopt.

@@ -122,8 +122,8 @@ func (m *metricsWriter) virtualServers(list []*engine.ServiceStatus) {
 	if len(list) == 0 {
 		return
 	}
-	each("director_virtual_server_up", "1 when the virtual server has its quorum.",
-		func(v *engine.ServiceStatus) float64 { return truth(v.State == "up") })
+	each("director_virtual_server_up", "1 with quorum, 0 without; no sample before the first verdict.",
+		func(v *engine.ServiceStatus) float64 { return verdict(v.State) })
 	each("director_virtual_server_weight_up", "Weight of the real servers that are up.",
 		func(v *engine.ServiceStatus) float64 { return float64(v.WeightUp) })
 	each("director_virtual_server_quorum", "Weight that must be up.",

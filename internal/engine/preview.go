@@ -46,7 +46,7 @@ func Preview(config *conf.Config, have ipvsctl.Table, running *Status, log *zap.
 			views[i].override = over.of(vs.Name, vs.Reals[i].Address().String())
 		}
 		had, hysteresis := seen.State == "up", vs.Hysteresis
-		if seen.State == "" { // as in service.judge
+		if seen.State != "up" && seen.State != "down" { // as in service.judge
 			hysteresis = 0
 		}
 		quorum := hasQuorum(had, weightUp(vs, views), vs.Quorum, hysteresis)

@@ -49,6 +49,20 @@ type Monitor struct {
 	Timeout      time.Duration // total deadline of one probe
 	Rise         int           // consecutive successes that bring it up
 	Fall         int           // consecutive failures that take it down
+
+	// Window, if not 0, makes Rise and Fall count not consecutive probes but
+	// those among the last Window since the last verdict; at most 64. A server
+	// that fails every second time never goes down by consecutive failures.
+	Window  int
+	Damping Damping
+}
+
+// Damping keeps a monitor down that goes down again and again. The zero
+// Damping does not.
+type Damping struct {
+	Falls  int           // so many verdicts of down
+	Within time.Duration // in so short a time
+	Hold   time.Duration // keep it down for so long, whatever its probes see
 }
 
 // Key identifies a monitor: two monitors have the same key exactly when they
@@ -92,4 +106,6 @@ type Status struct {
 	Streak int         // consecutive probes that say otherwise than State
 	Last   Observation // of the last probe
 	LastAt time.Time   // when it ended; zero before the first
+	// HeldUntil is until when Damping keeps it down; zero if it does not.
+	HeldUntil time.Time
 }

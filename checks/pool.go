@@ -88,7 +88,11 @@ func (p *Pool) Status(key Key) (Status, bool) {
 	if e == nil {
 		return Status{}, false
 	}
-	return Status{State: e.streak.state, Since: e.since, Streak: e.streak.run, Last: e.last, LastAt: e.lastAt}, true
+	s := Status{State: e.streak.state, Since: e.since, Streak: e.streak.run, Last: e.last, LastAt: e.lastAt}
+	if held := e.falls.heldUntil(e.monitor.Damping); s.State == Down && time.Now().Before(held) {
+		s.HeldUntil = held
+	}
+	return s, true
 }
 
 // Seed gives the states in which monitors begin that a later Set adds, so that

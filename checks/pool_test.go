@@ -331,6 +331,27 @@ func TestPoolSeed(t *testing.T) {
 	})
 }
 
+// TestPoolDamping wants a monitor that goes down too often to be held there,
+// and to come up at the end of that.
+func TestPoolDamping(t *testing.T) {
+	inPool(t, func(p *Pool, l *lab) {
+		m := l.monitor("a")
+		m.Rise, m.Fall = 1, 1
+		m.Damping = Damping{Falls: 2, Within: time.Minute, Hold: 2 * time.Minute}
+		l.set("a", func(nth int) Observation { return Observation{OK: nth != 2 && nth != 4} })
+		set(p, m)
+		wantResult(t, p, m.scriptedKey(), Unknown, Up)
+		wantResult(t, p, m.scriptedKey(), Up, Down)
+		wantResult(t, p, m.scriptedKey(), Down, Up)
+		wantResult(t, p, m.scriptedKey(), Up, Down)
+		if s, _ := p.Status(m.scriptedKey()); s.HeldUntil.Sub(time.Now()) != m.Damping.Hold {
+			t.Errorf("held until %v, want %v from now", s.HeldUntil, m.Damping.Hold)
+		}
+		wantNoResult(t, p, 2*time.Minute-time.Second/2)
+		wantResult(t, p, m.scriptedKey(), Down, Up)
+	})
+}
+
 // TestPoolOurs wants failures for want of something here not to be counted.
 func TestPoolOurs(t *testing.T) {
 	inPool(t, func(p *Pool, l *lab) {

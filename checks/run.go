@@ -229,7 +229,7 @@ func (p *Pool) judge(e *entry, seen Observation, now time.Time) {
 		return
 	}
 	before, weight := e.streak.state, e.weight
-	e.streak = e.streak.observe(seen.OK, e.monitor.Rise, e.monitor.Fall)
+	e.observe(seen, now)
 	e.last, e.lastAt = seen, now
 	if seen.Weight != nil || seen.OK {
 		e.weight = seen.Weight
@@ -246,6 +246,18 @@ func (p *Pool) judge(e *entry, seen Observation, now time.Time) {
 		p.pending = append(p.pending, e)
 	}
 	p.plan(e, now)
+}
+
+// observe changes the streak by one observation.
+func (e *entry) observe(seen Observation, now time.Time) {
+	next := e.streak.observe(seen.OK, e.monitor.rule())
+	switch {
+	case next.state == Down && e.streak.state == Up:
+		e.falls = e.falls.add(now, e.monitor.Damping)
+	case next.state == Up && e.streak.state == Down && now.Before(e.falls.heldUntil(e.monitor.Damping)):
+		return // it may not come up yet; the streak waits as it is
+	}
+	e.streak = next
 }
 
 // plan puts e, which neither runs nor waits, back into the schedule.

@@ -28,8 +28,14 @@ func (m Monitor) withDefaults() Monitor {
 	}
 	m.Rise = max(m.Rise, defaultCount)
 	m.Fall = max(m.Fall, defaultCount)
+	if m.Window > 0 {
+		// A window that cannot hold them would never give a verdict.
+		m.Window = min(max(m.Window, m.Rise, m.Fall), maxWindow)
+	}
 	return m
 }
+
+func (m Monitor) rule() rule { return rule{rise: m.Rise, fall: m.Fall, window: m.Window} }
 
 // pace returns the interval that follows a probe that left the streak s, and
 // whether the state is settled. It is not before the first verdict and in a
@@ -55,6 +61,7 @@ type entry struct {
 
 	place  int // of places[monitor.Interval]
 	streak streak
+	falls  falls
 	since  time.Time
 	last   Observation
 	lastAt time.Time

@@ -34,7 +34,9 @@ type suite struct {
 
 // build compiles the tests of those packages that have some with the build tag.
 func build(ctx context.Context, dir string, packages []string, pattern string) ([]suite, error) {
-	match, err := regexp.Compile(pattern)
+	// As for go test, what follows a slash is about subtests.
+	top, sub, _ := strings.Cut(pattern, "/")
+	match, err := regexp.Compile(top)
 	if err != nil {
 		return nil, fmt.Errorf("read -run: %w", err)
 	}
@@ -44,6 +46,9 @@ func build(ctx context.Context, dir string, packages []string, pattern string) (
 	}
 	args := []string{"test", "-c", "-tags", tag, "-o", dir + "/"}
 	for i := range suites {
+		if sub != "" {
+			suites[i].run += "/" + sub
+		}
 		suites[i].binary = filepath.Join(dir, filepath.Base(suites[i].pkg)+".test")
 		args = append(args, suites[i].pkg)
 	}

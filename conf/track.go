@@ -8,8 +8,10 @@ import (
 // track is a block track as decoded.
 type track struct {
 	weight  int
-	monitor checks.Monitor // of a script
+	monitor checks.Monitor // of what is probed
 	command checks.Command // of a script
+	file    checks.File
+	process checks.Process
 }
 
 var trackWeight = number("weight", -254, 254, func(t *track) *int { return &t.weight },
@@ -38,9 +40,36 @@ var trackVariants = []variant[track]{
 		keys: append([]key[track]{
 			commandKey(func(t *track) *checks.Command { return &t.command }, "the program and its arguments; no shell is involved"),
 			trackWeight,
-		}, scheduleKeys(func(t *track) *checks.Monitor { return &t.monitor })...),
+		}, scheduleKeys(trackSchedule)...),
+	}),
+	variantOf("file", &schema[track]{
+		kind:   "track",
+		labels: []string{`"file"`, "a name"},
+		doc:    "A file that another program writes: up while it is there, or is not.",
+		start:  func() track { return track{monitor: defaultSchedule()} },
+		keys: append(append([]key[track]{
+			file("path", func(t *track) *string { return &t.file.Path }, "of the file").must(),
+			choice("want", []word[bool]{{"present", false}, {"absent", true}}, func(t *track) *bool { return &t.file.Absent },
+				"what is good"),
+			trackWeight,
+		}, expectKeys("it", func(t *track) *checks.Expect { return &t.file.Expect })...), scheduleKeys(trackSchedule)...),
+	}),
+	variantOf("process", &schema[track]{
+		kind:   "track",
+		labels: []string{`"process"`, "a name"},
+		doc:    "A program on this machine: up while it runs.",
+		start:  func() track { return track{monitor: defaultSchedule()} },
+		keys: append([]key[track]{
+			text("program", func(t *track) *string { return &t.process.Name },
+				"name of the program, without its folder").must(),
+			number("min", 1, 100_000, func(t *track) *int { return &t.process.Min }, "how many must run").by("`1`"),
+			number("max", 1, 100_000, func(t *track) *int { return &t.process.Max }, "how many may").by("any number"),
+			trackWeight,
+		}, scheduleKeys(trackSchedule)...),
 	}),
 }
+
+func trackSchedule(t *track) *checks.Monitor { return &t.monitor }
 
 // addTrack adds the tracked thing of block b to g.
 func addTrack(d *decoder, b *block, g *group, t track) {
@@ -63,8 +92,30 @@ func addTrack(d *decoder, b *block, g *group, t track) {
 	case "virtual_server":
 		g.tracked = append(g.tracked, name)
 	case "script":
-		m := settle(t.monitor)
-		m.Probe = scriptProbe(t.command, "DIRECTOR_GROUP="+g.Name, "DIRECTOR_TRACK="+name.text)
-		g.policy.Tracks = append(g.policy.Tracks, ScriptTrack{Name: name.text, Monitor: m})
+		g.probe(d, name, t.monitor, scriptProbe(t.command, "DIRECTOR_GROUP="+g.Name, "DIRECTOR_TRACK="+name.text))
+	case "file":
+		if t.file.Absent && t.file.Expect != (checks.Expect{}) {
+			d.fail(b.where("want"), "want \"absent\" does not go with an expectation")
+		}
+		g.probe(d, name, t.monitor, t.file)
+	case "process":
+		if t.process.Max > 0 && t.process.Max < t.process.Min {
+			d.fail(b.where("max"), "max %d: want at least min, %d", t.process.Max, t.process.Min)
+		}
+		g.probe(d, name, t.monitor, t.process)
 	}
+}
+
+// probe adds something tracked that the engine probes. Their names are one
+// name space, whatever their kind.
+func (g *group) probe(d *decoder, name label, m checks.Monitor, p checks.Probe) {
+	for _, other := range g.policy.Tracks {
+		if other.Name == name.text {
+			d.fail(name.at, "track %q is given twice, as two kinds", name.text)
+			return
+		}
+	}
+	m = settle(m)
+	m.Probe = p
+	g.policy.Tracks = append(g.policy.Tracks, ScriptTrack{Name: name.text, Monitor: m})
 }

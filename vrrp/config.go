@@ -61,7 +61,7 @@ type Announce struct {
 // down means FAULT; else a negative Weight is added to the priority while it is
 // down and a positive one while it is up.
 type Track struct {
-	Kind   string // "interface" is watched by vrrp itself; "script" and "virtual_server" are told to it
+	Kind   string // "interface" is watched by vrrp itself; all others are told to it
 	Name   string
 	Weight int
 }

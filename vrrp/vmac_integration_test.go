@@ -33,12 +33,15 @@ func TestVirtualMAC(t *testing.T) {
 			if !strings.Contains(links, mac) || !strings.Contains(links, "macvlan mode private") {
 				t.Errorf("no macvlan with %s (%s):\n%s", mac, device.device(), links)
 			}
+			seen := ""
+			t.Cleanup(func() { t.Logf("the neighbour saw %s", seen) })
 			answers := func() {
 				t.Helper()
 				w.ip("-n", w.b, "neigh", "flush", "dev", "eth0")
 				w.run("ip", "netns", "exec", w.b, "bash", "-c", "echo > /dev/udp/"+host+"/9")
 				w.eventually("the address answers with "+mac, slack, func() bool {
-					return strings.Contains(w.ip("-n", w.b, "neigh", "show", strings.TrimSuffix(host, "%eth0"), "dev", "eth0"), mac)
+					seen = w.ip("-n", w.b, "neigh", "show", strings.TrimSuffix(host, "%eth0"), "dev", "eth0")
+					return strings.Contains(seen, mac)
 				})
 			}
 			answers()

@@ -243,7 +243,7 @@ func (e *Engine) trackStates() []vrrp.TrackState {
 					continue
 				}
 				s.Up, s.Reason = vs.quorum, vs.reason()
-			case "script":
+			case "script", "file", "process":
 				result := scripts[scriptUse{g.Name, t.Name}]
 				if result.To == checks.Unknown {
 					continue

@@ -57,3 +57,21 @@ vrrp "d" {
     key "2" { file = "testdata/vrrp.key" }
   }
 }
+
+vrrp "f" {
+  interface         = "eth0"
+  virtual_router_id = 6
+  addresses         = ["192.0.2.6/24"]
+  track "file" "x" { path = "relative" }
+  track "file" "y" {
+    path     = "/run/y"
+    want     = "absent"
+    expect   = "up"
+  }
+  track "process" "y" {
+    program = "bird"
+    min     = 3
+    max     = 2
+  }
+  track "process" "z" {}
+}

@@ -12,6 +12,18 @@ vrrp "cloud" {
     peers   = ["192.0.2.3", "198.51.100.3"]
     min_ttl = 250
   }
+  track "file" "maintenance" {
+    path = "/etc/director/maintenance"
+    want = "absent"
+    rise = 1
+    fall = 1
+  }
+  track "process" "bird" {
+    program  = "bird"
+    max      = 1
+    weight   = -20
+    interval = "5s"
+  }
   announce {
     times   = ["0s", "100ms", "1s"]
     refresh = "1m"

@@ -344,7 +344,7 @@ func TestPoolDamping(t *testing.T) {
 		wantResult(t, p, m.scriptedKey(), Up, Down)
 		wantResult(t, p, m.scriptedKey(), Down, Up)
 		wantResult(t, p, m.scriptedKey(), Up, Down)
-		if s, _ := p.Status(m.scriptedKey()); s.HeldUntil.Sub(time.Now()) != m.Damping.Hold {
+		if s, _ := p.Status(m.scriptedKey()); time.Until(s.HeldUntil) != m.Damping.Hold {
 			t.Errorf("held until %v, want %v from now", s.HeldUntil, m.Damping.Hold)
 		}
 		wantNoResult(t, p, 2*time.Minute-time.Second/2)

@@ -62,6 +62,7 @@ func checkVariant[U any](s schema[U], schedule func(*U) *checks.Monitor, build f
 			u := s.decode(d, b)
 			c := build(d, b, &u)
 			c.name = kind
+			checkWindow(d, b, schedule(&u))
 			c.monitor = settle(*schedule(&u))
 			return c
 		},
@@ -85,6 +86,14 @@ func scheduleKeys[T any](m func(*T) *checks.Monitor) []key[T] {
 			"consecutive successes that bring it up"),
 		number("fall", 1, 1000, func(t *T) *int { return &m(t).Fall },
 			"consecutive failures that take it down"),
+		number("window", 0, 64, func(t *T) *int { return &m(t).Window },
+			"if not 0, `rise` and `fall` count not consecutive probes but those among the last so many").by("0"),
+		number("damping_falls", 0, 100, func(t *T) *int { return &m(t).Damping.Falls },
+			"if not 0, after going down so often in the time `damping_within` it stays down for `damping_hold`, whatever its probes see").by("0"),
+		duration("damping_within", time.Second, most, func(t *T) *time.Duration { return &m(t).Damping.Within },
+			"see `damping_falls`"),
+		duration("damping_hold", time.Second, most, func(t *T) *time.Duration { return &m(t).Damping.Hold },
+			"see `damping_falls`"),
 	}
 	for i := range keys {
 		keys[i].shared = "Schedule"
@@ -100,7 +109,17 @@ func settle(m checks.Monitor) checks.Monitor {
 	if m.DownInterval == m.Interval {
 		m.DownInterval = 0
 	}
+	if m.Damping.Falls == 0 {
+		m.Damping = checks.Damping{}
+	}
 	return m
+}
+
+// checkWindow refuses a window that can hold no verdict.
+func checkWindow(d *decoder, b *block, m *checks.Monitor) {
+	if m.Window > 0 && m.Window < max(m.Rise, m.Fall) {
+		d.fail(b.at, "window %d: want 0, or at least rise (%d) and fall (%d)", m.Window, m.Rise, m.Fall)
+	}
 }
 
 // addr returns the address of one machine that v is.

@@ -52,6 +52,7 @@ func defaultSchedule() checks.Monitor {
 		Timeout:  time.Second,
 		Rise:     2,
 		Fall:     3,
+		Damping:  checks.Damping{Within: 5 * time.Minute, Hold: 5 * time.Minute}, // once Falls is not 0
 	}
 }
 

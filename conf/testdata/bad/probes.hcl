@@ -36,3 +36,7 @@ check "grpc" "o" {
   tls { cert_file = "/etc/cert.pem" }
 }
 check "redis" "n" { password_file = 7 }
+check "tcp" "p" {
+  fall   = 5
+  window = 4
+}

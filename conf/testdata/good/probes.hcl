@@ -10,6 +10,14 @@ check "tcp" "redis" {
   step { send = "QUIT\r\n" }
 }
 
+check "tcp" "shaky" {
+  rise           = 8
+  fall           = 3
+  window         = 10
+  damping_falls  = 4
+  damping_within = "10m"
+}
+
 check "tcp" "tls" {
   tls { server_name = "www.example.net" }
   step { expect_regex = "^SSH-2" }
@@ -58,7 +66,7 @@ check "nntp" "news" { source = "10.0.0.1" }
 
 virtual_server "all" {
   address = "192.0.2.10:80"
-  checks  = ["redis", "tls", "echo", "resolver", "renewed", "load", "maintenance", "mail", "mailbox", "pop", "ftp", "news"]
+  checks  = ["redis", "shaky", "tls", "echo", "resolver", "renewed", "load", "maintenance", "mail", "mailbox", "pop", "ftp", "news"]
   real_server "10.0.0.11:80" { weight = 7 }
 }
 

@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
 	"go.uber.org/zap/zaptest"
 
 	"github.com/lvs-director/director/vrrp"
@@ -146,6 +148,8 @@ type machine struct {
 	current *fakeWorker
 	started []*fakeWorker
 	refuse  error // what start answers
+	cut     bool  // connections can be cut
+	conns   []net.Conn
 }
 
 // fakeWorker is a worker process: a real server around a fake router.
@@ -209,6 +213,11 @@ func (m *machine) find(context.Context) (born, error) {
 	conn, err := w.ln.dial()
 	if err != nil {
 		return born{}, err
+	}
+	if m.cut {
+		m.mu.Lock()
+		m.conns = append(m.conns, conn)
+		m.mu.Unlock()
 	}
 	return born{conn: conn, proc: w, sure: true}, nil
 }
@@ -320,4 +329,11 @@ func orders(n int) *vrrp.Orders {
 		o.Config.Groups = append(o.Config.Groups, vrrp.Group{Name: "front", RouterID: 51})
 	}
 	return o
+}
+
+func testLog(t *testing.T) *zap.Logger { return zaptest.NewLogger(t) }
+
+// queueLog is a logger on a queue.
+func queueLog(q *lineQueue) *zap.Logger {
+	return zap.New(zapcore.NewCore(zapcore.NewJSONEncoder(zap.NewProductionEncoderConfig()), q, zap.InfoLevel))
 }

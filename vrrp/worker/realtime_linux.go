@@ -6,6 +6,7 @@ import (
 	"os"
 	"runtime/debug"
 	"strconv"
+	"strings"
 
 	"go.uber.org/zap"
 	"golang.org/x/sys/unix"
@@ -116,8 +117,21 @@ func capable(c int) bool {
 	return data[c/32].Effective&(1<<(c%32)) != 0
 }
 
+// protectFromOOM lowers the score that the kernel chooses its victim by.
+// Without CAP_SYS_RESOURCE it is content with what it was started with, if that
+// is as low as a service manager would make it.
 func protectFromOOM() error {
-	return os.WriteFile("/proc/self/oom_score_adj", []byte(oomScore), 0)
+	const file, low = "/proc/self/oom_score_adj", -900
+	err := os.WriteFile(file, []byte(oomScore), 0)
+	if err == nil {
+		return nil
+	}
+	if b, rerr := os.ReadFile(file); rerr == nil {
+		if score, aerr := strconv.Atoi(strings.TrimSpace(string(b))); aerr == nil && score <= low {
+			return nil
+		}
+	}
+	return err
 }
 
 // gcPercent keeps the heap small. Collections are no reason for lateness here:

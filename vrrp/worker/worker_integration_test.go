@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -364,6 +365,7 @@ func TestPunctualOnABusyMachine(t *testing.T) {
 		return pid != first && pid != 0
 	})
 	p.settled()
+	checkRealTime(t, a.worker())
 	start, _ := a.state()
 	before := len(b.transitions())
 	var s vrrp.Status
@@ -381,6 +383,41 @@ func TestPunctualOnABusyMachine(t *testing.T) {
 	// Three intervals and the skew make the other take over.
 	if got := b.transitions(); len(got) > before && still < 2*margin {
 		t.Errorf("box 1 went through %v, want no transition", got[before:])
+	}
+}
+
+// checkRealTime checks what a worker of root has made of itself.
+func checkRealTime(t *testing.T, pid int) {
+	t.Helper()
+	tasks, err := os.ReadDir(fmt.Sprintf("/proc/%d/task", pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, task := range tasks {
+		tid, err := strconv.Atoi(task.Name())
+		if err != nil {
+			t.Fatal(err)
+		}
+		attr, err := unix.SchedGetAttr(tid, 0)
+		if err != nil || attr.Policy != unix.SCHED_RR || attr.Priority != priority {
+			t.Errorf("thread %d: %+v, %v; want SCHED_RR %d", tid, attr, err, priority)
+		}
+	}
+	if b, err := os.ReadFile(fmt.Sprintf("/proc/%d/oom_score_adj", pid)); err != nil || strings.TrimSpace(string(b)) != oomScore {
+		t.Errorf("OOM score %q, %v; want %s", b, err, oomScore)
+	}
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(status)) {
+		name, value, _ := strings.Cut(strings.TrimSpace(line), ":")
+		switch value = strings.TrimSpace(value); {
+		case name == "VmLck" && value == "0 kB":
+			t.Error("no memory is locked")
+		case name == "THP_enabled" && value != "0":
+			t.Error("the worker uses huge pages")
+		}
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/netip"
 	"slices"
+	"strconv"
 )
 
 // link is a network interface as the groups on it see it.
@@ -21,12 +22,12 @@ type link struct {
 // device is the name of the interface that carries the virtual addresses: the
 // link itself, or the macvlan with the virtual router's MAC address, named after
 // the router's family and id and the parent's index, since two parents may have
-// the same id. At most 15 characters.
+// the same id; in base 36, since a name has at most 15 characters.
 func (l link) device() string {
 	if l.vmac == nil {
 		return l.name
 	}
-	return fmt.Sprintf("vrrp%d-%d.%d", 2+2*int(l.vmac[4]), l.vmac[5], l.index)
+	return fmt.Sprintf("vrrp%d-%d.%s", 2+2*int(l.vmac[4]), l.vmac[5], strconv.FormatInt(int64(l.index), 36))
 }
 
 // virtualMAC is the MAC address of a virtual router: "00-00-5E-00-01-{VRID}"

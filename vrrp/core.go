@@ -124,16 +124,30 @@ func (c *core) held(now time.Time, m *member) {
 }
 
 // handover makes masters leave if others take over, by an operator's wish. A
-// team moves as one, so one of its members is enough.
-func (c *core) handover(now time.Time, name string, reason string) bool {
+// team moves as one, so one of its members is enough. It returns why that
+// cannot be, if it cannot.
+func (c *core) handover(now time.Time, name string, reason string) string {
 	i := slices.IndexFunc(c.members, func(m *member) bool { return m.name == name })
-	if i < 0 {
-		return false
+	switch {
+	case i < 0:
+		return "no such group"
+	case !c.members[i].serving():
+		return "it is not MASTER"
 	}
 	for _, m := range c.members[i].team.members {
 		c.step(now, now, m, event{kind: evHandover, reason: reason})
 	}
-	return true
+	return ""
+}
+
+// teamOf returns the team of the member of a name, if there is one.
+func (c *core) teamOf(name string) *team {
+	for _, m := range c.members {
+		if m.name == name {
+			return m.team
+		}
+	}
+	return nil
 }
 
 // shutdown makes every member leave by rule. It is over when left says so.

@@ -157,12 +157,18 @@ func (l *loop) command(now time.Time) {
 	}
 	if p.all {
 		for _, m := range l.core.members {
-			p.failover = append(p.failover, m.name)
+			if m.serving() {
+				p.failover = append(p.failover, m.name)
+			}
 		}
 	}
+	began := make(map[*team]bool) // a sync group named by each of its members moves once
 	for _, name := range p.failover {
-		if !l.core.handover(now, name, "handed over by an operator") {
-			l.problem(fmt.Sprintf("failover of group %s: no such group", name))
+		if t := l.core.teamOf(name); t == nil || !began[t] {
+			began[t] = true
+			if why := l.core.handover(now, name, "handed over by an operator"); why != "" {
+				l.problem(fmt.Sprintf("failover of group %s: %s", name, why))
+			}
 		}
 	}
 	if p.stop && !l.stopping {

@@ -31,6 +31,10 @@ type HTTP struct {
 	Status   []StatusRange // any of them is good; none given is 200-299
 	Contains string        // what the body must hold; empty is anything
 	Matches  string        // regular expression (RE2) that the body must match
+	JSON     JSON          // what the body must hold as JSON
+
+	WeightHeader string // header of the answer with the weight that the server asks for; empty is none
+	Proxy        Proxy  // header that begins the connection
 }
 
 // Header is one header line of a request.
@@ -78,7 +82,10 @@ type httpRunner struct {
 
 func (p HTTP) ready() *httpRunner {
 	r := &httpRunner{HTTP: p, request: p.request()}
-	r.wants = httpWants{body: p.Contains != "" || p.Matches != "", head: p.Method == "HEAD"}
+	if p.TLS == nil {
+		r.request = append([]byte(p.Proxy.header()), r.request...)
+	}
+	r.wants = httpWants{body: p.Contains != "" || p.Matches != "" || p.JSON.Path != "", head: p.Method == "HEAD"}
 	if len(r.Status) == 0 {
 		r.Status = []StatusRange{{200, 299}}
 	}
@@ -162,6 +169,9 @@ func (r *httpRunner) run(ctx context.Context) Observation {
 	defer c.Close()
 	var stream io.ReadWriter = c.File
 	if r.tls != nil {
+		if _, err := io.WriteString(c, r.Proxy.header()); err != nil {
+			return a.failed("connect", err)
+		}
 		if stream, err = r.tls.handshake(c); err != nil {
 			return a.tlsFailed(err)
 		}
@@ -209,9 +219,32 @@ func (r *httpRunner) judge(b []byte, readErr error) *verdict {
 	case r.matches != nil && !r.matches.Match(a.body):
 		v.seen.Reason = fmt.Sprintf("http body does not match %q", r.Matches)
 	default:
-		v.seen.OK = true
+		v.seen.Reason = r.problem(a, &v.seen)
+		v.seen.OK = v.seen.Reason == ""
 	}
 	return v
+}
+
+// problem says what else is wrong with an answer, and takes its weight.
+func (r *httpRunner) problem(a httpAnswer, seen *Observation) string {
+	if r.JSON.Path != "" {
+		if problem := r.JSON.problem(a.body); problem != "" {
+			return "http body " + problem
+		}
+	}
+	if r.WeightHeader == "" {
+		return ""
+	}
+	value, ok := field(a.header, r.WeightHeader)
+	if !ok {
+		return ""
+	}
+	weight, ok := parseWeight(string(value))
+	if !ok {
+		return fmt.Sprintf("http header %s is %s, wanted a weight", r.WeightHeader, shorten(value))
+	}
+	seen.Weight = &weight
+	return ""
 }
 
 // httpExchange is one request and its answer.

@@ -37,6 +37,22 @@ func trickle(c net.Conn, s string) {
 	}
 }
 
+// proxied is a server that is content when a connection begins with head.
+func proxied(head string) func(net.Conn) {
+	return func(c net.Conn) {
+		if strings.HasPrefix(string(readRequest(c)), head) || readUntil(c, head) {
+			_, _ = io.WriteString(c, okHead+"\r\n")
+		}
+	}
+}
+
+func TestHTTPWeight(t *testing.T) {
+	p := HTTP{Target: serve(t, reply(okHead+"X-Weight: 7\r\n\r\n")), WeightHeader: "X-Weight"}
+	if seen := p.Run(t.Context()); !seen.OK || seen.Weight == nil || *seen.Weight != 7 {
+		t.Errorf("saw %+v, want weight 7", seen)
+	}
+}
+
 const okHead = "HTTP/1.1 200 OK\r\n"
 
 func TestHTTP(t *testing.T) {
@@ -57,6 +73,16 @@ func TestHTTP(t *testing.T) {
 		{"answers before it reads", func(c net.Conn) { _, _ = io.WriteString(c, okHead+"\r\n"); waitForEnd(c) }, HTTP{}, "200", ""},
 		{"other status wanted", reply("HTTP/1.1 404 Not Found\r\n\r\n"), HTTP{Status: []StatusRange{{404, 404}}}, "404", ""},
 
+		{"json", reply(okHead + "\r\n" + `{"db":[{"state":"up"},{"state":2}]}`), HTTP{JSON: JSON{"db.1.state", []string{"1", "2"}}}, "200", ""},
+		{"json, just there", reply(okHead + "\r\n" + `{"ready":true}`), HTTP{JSON: JSON{Path: "ready"}}, "200", ""},
+		{"proxy 1", proxied("PROXY UNKNOWN\r\nGET "), HTTP{Proxy: 1}, "200", ""},
+		{"proxy 2", proxied("\r\n\r\n\x00\r\nQUIT\n\x20\x00\x00\x00GET "), HTTP{Proxy: 2}, "200", ""},
+
+		{"json, other value", reply(okHead + "\r\n" + `{"state":"down"}`), HTTP{JSON: JSON{"state", []string{"up"}}}, "200", `http body has state = "down", wanted up`},
+		{"json, not there", reply(okHead + "\r\n" + `{"state":["up"]}`), HTTP{JSON: JSON{Path: "state.1"}}, "200", "http body has no state.1"},
+		{"json, false", reply(okHead + "\r\n" + `{"ready":false}`), HTTP{JSON: JSON{Path: "ready"}}, "200", `http body has ready = "false"`},
+		{"no json", reply(okHead + "\r\nready"), HTTP{JSON: JSON{Path: "ready"}}, "200", "http body is not JSON"},
+		{"no weight", reply(okHead + "X-Weight: heavy\r\n\r\n"), HTTP{WeightHeader: "x-weight"}, "200", `http header x-weight is "heavy", wanted a weight`},
 		{"wrong status", reply("HTTP/1.1 503 Busy\r\n\r\n"), HTTP{}, "503", "http status 503, wanted 200-299"},
 		{"wrong status, long list", reply(okHead + "\r\n"), HTTP{Status: []StatusRange{{301, 302}, {404, 404}}}, "200", "http status 200, wanted 301-302, 404"},
 		{"wrong status, body never comes", func(c net.Conn) { reply("HTTP/1.1 500 No\r\nContent-Length: 9\r\n\r\n")(c); waitForEnd(c) }, HTTP{Contains: "x"}, "500", "http status 500, wanted 200-299"},

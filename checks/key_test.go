@@ -117,8 +117,8 @@ func TestKeyIsStable(t *testing.T) {
 // neighbouring values together.
 func TestKeyBoundaries(t *testing.T) {
 	pairs := [][2]Probe{
-		{Script{Command{Argv: []string{"a", "b"}}}, Script{Command{Argv: []string{"a b"}}}},
-		{Script{Command{Argv: []string{"a"}, Env: []string{"b"}}}, Script{Command{Argv: []string{"a", "b"}}}},
+		{Script{Command: Command{Argv: []string{"a", "b"}}}, Script{Command: Command{Argv: []string{"a b"}}}},
+		{Script{Command: Command{Argv: []string{"a"}, Env: []string{"b"}}}, Script{Command: Command{Argv: []string{"a", "b"}}}},
 		{HTTP{Method: "a", Path: ""}, HTTP{Method: "", Path: "a"}},
 		{HTTP{Path: `"`}, HTTP{Path: `\"`}},
 		{HTTP{Headers: []Header{}}, HTTP{}},

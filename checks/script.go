@@ -16,6 +16,36 @@ import (
 // addition its environment has DIRECTOR_TIMEOUT, in seconds.
 type Script struct {
 	Command Command
+	Exit    ExitStatus // how its exit status is read
+	// DynamicWeight: the first word that it writes, a whole number, is the
+	// weight that it asks for when it is up.
+	DynamicWeight bool
+}
+
+// ExitStatus is a convention for what the exit status of a script means.
+type ExitStatus uint8
+
+// The conventions.
+const (
+	// ExitPlain is 0 for up; all else is down.
+	ExitPlain ExitStatus = iota
+	// ExitNagios is 0 and 1 (a warning) for up; all else is down.
+	ExitNagios
+	// ExitKeepalived is 0 for up, 1 for down, and from 2 on it is up and asks
+	// for a weight that is 2 less.
+	ExitKeepalived
+)
+
+// read says what an exit status means.
+func (e ExitStatus) read(exit int) (up bool, weight *int) {
+	switch {
+	case e == ExitNagios:
+		return exit <= 1, nil
+	case e == ExitKeepalived && exit >= 2:
+		w := exit - 2
+		return true, &w
+	}
+	return exit == 0, nil
 }
 
 // Kind returns "script".
@@ -47,10 +77,11 @@ func (p Script) Run(ctx context.Context) Observation {
 	case err != nil:
 		seen.Status = err.Error()
 		seen.Reason = err.Error()
-	case exit == 0:
-		seen.OK, seen.Status = true, line
-		return seen
 	default:
+		if seen.OK, seen.Weight = p.Exit.read(exit); seen.OK {
+			seen.Status = line
+			return p.weigh(seen)
+		}
 		seen.Status = fmt.Sprintf("exit status %d", exit)
 		seen.Reason = seen.Status
 	}
@@ -58,6 +89,27 @@ func (p Script) Run(ctx context.Context) Observation {
 		seen.Reason += ": " + line
 	}
 	return seen
+}
+
+// weigh takes the weight from what the script wrote.
+func (p Script) weigh(seen Observation) Observation {
+	if !p.DynamicWeight {
+		return seen
+	}
+	word, _, _ := strings.Cut(seen.Status, " ")
+	weight, ok := parseWeight(word)
+	if !ok {
+		return Observation{Reason: fmt.Sprintf("no weight in %q", seen.Status), Status: seen.Status, Latency: seen.Latency}
+	}
+	seen.Weight = &weight
+	return seen
+}
+
+// parseWeight reads a weight as IPVS knows it.
+func parseWeight(s string) (weight int, ok bool) {
+	const most = 65535
+	weight, err := strconv.Atoi(s)
+	return weight, err == nil && weight >= 0 && weight <= most
 }
 
 func notRun(err error) bool {

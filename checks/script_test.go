@@ -51,6 +51,37 @@ func TestScript(t *testing.T) {
 	}
 }
 
+func TestScriptExitStatus(t *testing.T) {
+	tests := []struct {
+		probe  Script
+		up     bool
+		weight int // -1 is none
+		reason string
+	}{
+		{Script{Command: shell("exit 1"), Exit: ExitNagios}, true, -1, ""},
+		{Script{Command: shell("exit 2"), Exit: ExitNagios}, false, -1, "exit status 2"},
+		{Script{Command: shell("exit 0"), Exit: ExitKeepalived}, true, -1, ""},
+		{Script{Command: shell("exit 1"), Exit: ExitKeepalived}, false, -1, "exit status 1"},
+		{Script{Command: shell("exit 2"), Exit: ExitKeepalived}, true, 0, ""},
+		{Script{Command: shell("exit 255"), Exit: ExitKeepalived}, true, 253, ""},
+		{Script{Command: shell("echo 40 of 100"), DynamicWeight: true}, true, 40, ""},
+		{Script{Command: shell("echo ok"), DynamicWeight: true}, false, -1, `no weight in "ok"`},
+		{Script{Command: shell("echo 70000"), DynamicWeight: true}, false, -1, `no weight in "70000"`},
+		{Script{Command: shell("exit 0"), DynamicWeight: true}, false, -1, `no weight in ""`},
+		{Script{Command: shell("echo 40; exit 1"), DynamicWeight: true}, false, -1, "exit status 1: 40"},
+	}
+	for _, tt := range tests {
+		seen := tt.probe.Run(t.Context())
+		weight := -1
+		if seen.Weight != nil {
+			weight = *seen.Weight
+		}
+		if seen.OK != tt.up || weight != tt.weight || seen.Reason != tt.reason {
+			t.Errorf("%v: saw %+v, weight %d; want %v, %d, %q", tt.probe, seen, weight, tt.up, tt.weight, tt.reason)
+		}
+	}
+}
+
 func TestScriptEnvironment(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()

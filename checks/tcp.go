@@ -17,6 +17,7 @@ type TCP struct {
 	Route  Route
 	TLS    *TLS // nil is none
 	Steps  []Step
+	Proxy  Proxy // header that begins the connection
 }
 
 // Step sends something and waits until the answer is as expected.
@@ -40,7 +41,7 @@ func (p TCP) Run(ctx context.Context) Observation {
 }
 
 func (p TCP) dialog() *dialog {
-	if p.TLS != nil || len(p.Steps) > 0 {
+	if p.TLS != nil || len(p.Steps) > 0 || p.Proxy != 0 {
 		return nil
 	}
 	return newDialog(p.Target, p.Route, func() exchange { return connectOnly{} })
@@ -62,7 +63,11 @@ func (p TCP) compile() runner {
 		}
 	}
 	return func(ctx context.Context) Observation {
-		t := startTalk(ctx, p.Target, p.Route, secure, "tcp")
+		t := startTalk(ctx, p.Target, p.Route, nil, "tcp")
+		t.send(p.Proxy.header())
+		if secure != nil {
+			t.secure(secure)
+		}
 		for i, step := range p.Steps {
 			if len(p.Steps) > 1 {
 				t.verb = fmt.Sprintf("step %d", i+1)

@@ -248,6 +248,7 @@ func TestEngineKilledAndRestarted(t *testing.T) {
 		return cmd, bufio.NewScanner(out)
 	}
 	// untilMaster returns the transitions before, and the worker's process id.
+	// It reads one report more: by then the worker knows that they have arrived.
 	untilMaster := func(s *bufio.Scanner) (heard []vrrp.Transition, worker string) {
 		t.Helper()
 		for s.Scan() {
@@ -256,8 +257,11 @@ func TestEngineKilledAndRestarted(t *testing.T) {
 				t.Fatal(err)
 			}
 			heard = append(heard, r.Transitions...)
+			if worker != "" {
+				return heard, worker
+			}
 			if r.Connected && len(r.Status) == 1 && r.Status[0].State == vrrp.Master {
-				return heard, r.Status[0].Reason
+				worker = r.Status[0].Reason
 			}
 		}
 		t.Fatal("the engine ended")

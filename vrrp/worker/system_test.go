@@ -278,7 +278,7 @@ func TestEngineKilledAndRestarted(t *testing.T) {
 	}
 	first.Wait()
 
-	_, out = engine()
+	second, out := engine()
 	heard, again := untilMaster(out)
 	if again != pid {
 		t.Errorf("the second engine found worker %s, want %s", again, pid)
@@ -292,6 +292,11 @@ func TestEngineKilledAndRestarted(t *testing.T) {
 	if got := c.master(); strconv.Itoa(got) != pid {
 		t.Errorf("the third engine found worker %d, want %s", got, pid)
 	}
+	// It would start another worker.
+	if err := second.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	second.Wait()
 	c.stop()
 	if len(c.heard) != 1 || c.heard[0].To != vrrp.Initialize {
 		t.Errorf("the third engine heard %v, want that the group left", c.heard)

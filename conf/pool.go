@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"slices"
 
+	"github.com/lvs-director/director/checks"
 	"github.com/lvs-director/director/ipvsctl"
 )
 
@@ -163,7 +164,11 @@ func (v *virtualServer) useChecks(d *decoder, real *RealServer, at span, lists .
 	real.Checks = make([]Check, 0, n)
 	for _, list := range lists {
 		for _, c := range list {
-			real.Checks = append(real.Checks, c.use(d, at, t))
+			used := c.use(d, at, t)
+			if v.scheduler == "mh" && checks.Weighs(used.Monitor.Probe) {
+				d.fail(c.at, "check %q may ask for another weight, which scheduler \"mh\" cannot have: each change moves connections between the real servers", c.name)
+			}
+			real.Checks = append(real.Checks, used)
 		}
 	}
 }

@@ -50,6 +50,19 @@ var httpKeys = []key[httpCheck]{
 		"text that the body of the answer must hold").by("anything"),
 	checkedText("expect_body_regex", "regular expression", func(c *httpCheck) *string { return &c.probe.Matches }, checkRegex,
 		"regular expression (RE2) that the body must match").by("anything"),
+	text("expect_json", func(c *httpCheck) *string { return &c.probe.JSON.Path },
+		"what the body must hold as JSON: names and numbers of elements, joined by dots, such as `\"databases.0.state\"`").by("anything"),
+	texts("expect_json_value", "list of strings", func(c *httpCheck) *[]string { return &c.probe.JSON.Values },
+		"which values of `expect_json` are good").by("any but false, null and empty"),
+	checkedText("weight_header", "string", func(c *httpCheck) *string { return &c.probe.WeightHeader }, checkToken,
+		"header of the answer whose value, a whole number, is the weight that the real server gets").by("none"),
+	proxyKey(func(c *httpCheck) *checks.Proxy { return &c.probe.Proxy }),
+}
+
+// proxyKey is the version of the PROXY protocol.
+func proxyKey[T any](field func(*T) *checks.Proxy) key[T] {
+	return number("proxy_protocol", 1, 2, field,
+		"begin with a header of HAProxy's PROXY protocol of this version").by("none")
 }
 
 // expectStatusKey is the list of good status codes.

@@ -80,6 +80,9 @@ var tcpVariant = networkVariant(
 	schema[networkCheck[checks.TCP]]{
 		kind: "tcp",
 		doc:  "Up when a TCP connection is accepted and, where there are steps, each is answered as expected.",
+		keys: []key[networkCheck[checks.TCP]]{
+			proxyKey(func(c *networkCheck[checks.TCP]) *checks.Proxy { return &c.probe.Proxy }),
+		},
 		blocks: []inner[networkCheck[checks.TCP]]{
 			optionalTLS(func(c *networkCheck[checks.TCP]) **checks.TLS { return &c.probe.TLS }),
 			nest(&stepSchema, false, func(_ *decoder, _ *block, c *networkCheck[checks.TCP], s checks.Step) {

@@ -45,7 +45,7 @@ var icmpVariant = checkVariant(
 
 // scriptCheck is a block check "script" as decoded.
 type scriptCheck struct {
-	command checks.Command
+	probe   checks.Script
 	monitor checks.Monitor
 }
 
@@ -57,13 +57,18 @@ var scriptVariant = checkVariant(
 			"`DIRECTOR_REAL_ADDRESS`, `DIRECTOR_REAL_PORT` and `DIRECTOR_TIMEOUT` (seconds).",
 		start: func() scriptCheck { return scriptCheck{monitor: defaultSchedule()} },
 		keys: []key[scriptCheck]{
-			commandKey(func(c *scriptCheck) *checks.Command { return &c.command }, "the program and its arguments; no shell is involved"),
+			commandKey(func(c *scriptCheck) *checks.Command { return &c.probe.Command }, "the program and its arguments; no shell is involved"),
+			choice("exit_status", []word[checks.ExitStatus]{{"plain", checks.ExitPlain}, {"nagios", checks.ExitNagios}, {"keepalived", checks.ExitKeepalived}},
+				func(c *scriptCheck) *checks.ExitStatus { return &c.probe.Exit },
+				"`plain`: 0 is up. `nagios`: 0 and 1 are. `keepalived`: 0 is up, 1 is down, more asks for a weight that is 2 less"),
+			truth("dynamic_weight", func(c *scriptCheck) *bool { return &c.probe.DynamicWeight },
+				"the first word that it writes when it is up, a whole number, is the weight that the real server gets"),
 		},
 	},
 	func(c *scriptCheck) *checks.Monitor { return &c.monitor },
 	func(_ *decoder, _ *block, c *scriptCheck) *check {
 		return &check{noPort: true, probe: func(t probeTarget) checks.Probe {
-			return scriptProbe(c.command,
+			return scriptProbe(c.probe,
 				"DIRECTOR_REAL_ADDRESS="+t.realServer.Addr().String(),
 				"DIRECTOR_REAL_PORT="+strconv.Itoa(int(t.realServer.Port())),
 				"DIRECTOR_REAL_SERVER="+t.realServer.String(),
@@ -74,8 +79,8 @@ var scriptVariant = checkVariant(
 )
 
 // scriptProbe is a probe that runs a command, which finds env in its environment.
-func scriptProbe(c checks.Command, env ...string) checks.Probe {
-	c.Env = append(slices.Clone(c.Env), env...)
-	slices.Sort(c.Env)
-	return checks.Script{Command: c}
+func scriptProbe(p checks.Script, env ...string) checks.Probe {
+	p.Command.Env = append(slices.Clone(p.Command.Env), env...)
+	slices.Sort(p.Command.Env)
+	return p
 }

@@ -92,7 +92,7 @@ func addTrack(d *decoder, b *block, g *group, t track) {
 	case "virtual_server":
 		g.tracked = append(g.tracked, name)
 	case "script":
-		g.probe(d, name, t.monitor, scriptProbe(t.command, "DIRECTOR_GROUP="+g.Name, "DIRECTOR_TRACK="+name.text))
+		g.probe(d, name, t.monitor, scriptProbe(checks.Script{Command: t.command}, "DIRECTOR_GROUP="+g.Name, "DIRECTOR_TRACK="+name.text))
 	case "file":
 		if t.file.Absent && t.file.Expect != (checks.Expect{}) {
 			d.fail(b.where("want"), "want \"absent\" does not go with an expectation")

@@ -40,3 +40,13 @@ check "tcp" "p" {
   fall   = 5
   window = 4
 }
+check "http" "q" {
+  weight_header  = "X Weight"
+  proxy_protocol = 3
+}
+virtual_server "hashed" {
+  address   = "192.0.2.10:80"
+  scheduler = "mh"
+  check "agent" { port = 9999 }
+  real_server "10.0.0.11:80" {}
+}

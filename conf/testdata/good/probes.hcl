@@ -91,3 +91,26 @@ virtual_server "services" {
   checks  = ["cache", "db", "db2", "directory", "login", "phone", "api"]
   real_server "10.0.0.11:80" { weight = 7 }
 }
+
+check "http" "ready" {
+  expect_json       = "databases.0.state"
+  expect_json_value = ["up", "starting"]
+  weight_header     = "X-Weight"
+  proxy_protocol    = 2
+}
+check "script" "old" {
+  command     = ["/usr/lib/director/checks/old"]
+  exit_status = "keepalived"
+}
+check "script" "load_by_script" {
+  command        = ["/usr/lib/director/checks/load"]
+  exit_status    = "nagios"
+  dynamic_weight = true
+}
+check "tcp" "behind" { proxy_protocol = 1 }
+
+virtual_server "weighed" {
+  address = "192.0.2.10:82"
+  checks  = ["ready", "old", "load_by_script", "behind"]
+  real_server "10.0.0.11:80" { weight = 7 }
+}

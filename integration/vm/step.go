@@ -59,11 +59,11 @@ func (r *runner) execute(index int, step Step) Exit {
 	if cmd.Dir == "" {
 		cmd.Dir = "/"
 	}
-	cmd.Env = append(os.Environ(), InsideVariable+"="+r.inside)
+	// Ours come last and so win over what the step's environment has inherited.
+	cmd.Env = append(append(os.Environ(), step.Env...), InsideVariable+"="+r.inside)
 	if r.out != "" {
 		cmd.Env = append(cmd.Env, OutVariable+"="+r.out)
 	}
-	cmd.Env = append(cmd.Env, step.Env...)
 	// A session of its own, so that what it has started can be killed with it.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 

@@ -65,7 +65,7 @@ func (b *bench) programOnce(p peer) error {
 
 // awaitTraced waits until the kernel has done something so often.
 func awaitTraced(trace *lab.Trace, process *lab.Process, event string, want int) error {
-	err := lab.Await(2*time.Minute, func() error {
+	err := lab.Await(10*time.Minute, func() error {
 		select {
 		case <-process.Done():
 			return fmt.Errorf("it has ended")

@@ -78,7 +78,7 @@ var unicastSchema = schema[vrrp.Unicast]{
 		},
 		number("ttl", 1, 255, func(u *vrrp.Unicast) *uint8 { return &u.TTL }, "time to live of what is sent"),
 		number("min_ttl", 1, 255, func(u *vrrp.Unicast) *uint8 { return &u.MinTTL },
-			"the least time to live of what is taken: 255 is from the same network only"),
+			"the least time to live of what is taken: 255 is from the same network only. keepalived sends IPv6 unicast with 64"),
 	},
 }
 

@@ -58,6 +58,9 @@ type IPVS struct {
 	Resync        time.Duration
 	RemoveForeign bool
 	OnStop        OnStop // default remove, as keepalived does; a restart by SIGUSR2 keeps all
+	// Settings of the kernel that are kept as they are here.
+	Settings        ipvsctl.Settings
+	RestoreSettings bool // put them back at the stop
 }
 
 // GroupPolicy is what the engine, not VRRP, does for a group.
@@ -68,7 +71,7 @@ type GroupPolicy struct {
 	Hooks  map[string]Hook // by the state entered: "master", "backup", "fault"
 }
 
-// ScriptTrack is a script whose verdict a group tracks.
+// ScriptTrack is a script, a file or a process whose verdict a group tracks.
 type ScriptTrack struct {
 	Name    string
 	Monitor checks.Monitor

@@ -63,6 +63,9 @@ var ipvsSchema = schema[IPVS]{
 	},
 	blocks: []inner[IPVS]{
 		nest(&timeoutsSchema, true, func(_ *decoder, _ *block, i *IPVS, t ipvsctl.Timeouts) { i.Timeouts = t }),
+		nest(&sysctlSchema, true, func(_ *decoder, _ *block, i *IPVS, s sysctls) {
+			i.Settings, i.RestoreSettings = s.settings, s.restore
+		}),
 	},
 }
 

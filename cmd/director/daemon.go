@@ -79,7 +79,9 @@ func (d *daemon) run(ctx context.Context) error {
 		Open:    d.open,
 		Router:  router,
 		Pool:    checks.NewPool(d.log.Named("checks")),
-		Version: version,
+
+		Settings: "/proc/sys",
+		Version:  version,
 	})
 	server := api.New(api.Options{
 		Log: d.log.Named("api"), Level: d.level,

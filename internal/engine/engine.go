@@ -36,13 +36,15 @@ var errEnded = errors.New("the daemon has ended")
 
 // Options are what an Engine is made of.
 type Options struct {
-	Log     *zap.Logger
-	Config  *conf.Config                   // to start with
-	Loader  func() (*conf.Config, error)   // reads the configuration again, for a reload
-	Open    func() (ipvsctl.Kernel, error) // opens the kernel's table; tried again until it works
-	Router  vrrp.Router                    // run from the first configuration on that has groups
-	Pool    *checks.Pool
-	Version string
+	Log    *zap.Logger
+	Config *conf.Config                   // to start with
+	Loader func() (*conf.Config, error)   // reads the configuration again, for a reload
+	Open   func() (ipvsctl.Kernel, error) // opens the kernel's table; tried again until it works
+	Router vrrp.Router                    // run from the first configuration on that has groups
+	Pool   *checks.Pool
+	// Settings is where the kernel's settings are: /proc/sys. Empty: none are touched.
+	Settings ipvsctl.SettingsTree
+	Version  string
 }
 
 // Engine is the core of the daemon.
@@ -69,6 +71,7 @@ type Engine struct {
 	roles    roles
 	reloads  reloads
 	hooks    hookQueue
+	settings settings
 	answers  []answer
 	started  time.Time
 	stale    bool // the published status is out of date
@@ -136,6 +139,7 @@ func (e *Engine) Run(ctx context.Context) error {
 		e.roles.leave()
 	} else {
 		e.shutdown()
+		e.restoreSettings()
 	}
 	stopHooks()
 	stopPool()
@@ -158,6 +162,7 @@ func (e *Engine) begin() {
 	e.over = e.loadOverrides(e.opts.Config.StateDir)
 	e.table.open = e.opts.Open
 	e.table.own = loadOwned(e.opts.Config.StateDir, e.log)
+	e.settings = loadSettings(e.opts.Settings, e.opts.Config.StateDir, e.log)
 	e.adopt(e.opts.Config)
 	e.install(e.opts.Config)
 	e.settle()
@@ -195,6 +200,7 @@ func (e *Engine) loop(ctx context.Context) {
 		case <-retry.C:
 		case <-resync.C:
 			e.resync()
+			e.keepSettings()
 			resync.Reset(e.config.IPVS.Resync)
 		}
 		e.settle()

@@ -133,6 +133,8 @@ func (e *Engine) install(config *conf.Config) {
 		}
 	}
 	e.table.setTimeouts(config.IPVS.Timeouts)
+	e.keepSettings()
+	e.advise()
 	e.remember()
 	e.table.prune = true
 	e.roles.setConfig(config)

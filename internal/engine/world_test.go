@@ -23,17 +23,18 @@ import (
 // world is a daemon in a bubble: the in-memory kernel, scripted servers, and a
 // router that does as the test says.
 type world struct {
-	t       *testing.T
-	kernel  *ipvstest.Kernel
-	servers *servers
-	router  *router
-	engine  *Engine
-	config  *conf.Config
-	loadErr error
-	mu      sync.Mutex
-	openErr error
-	leave   context.CancelCauseFunc
-	over    chan error
+	t        *testing.T
+	kernel   *ipvstest.Kernel
+	servers  *servers
+	router   *router
+	engine   *Engine
+	config   *conf.Config
+	settings ipvsctl.SettingsTree
+	loadErr  error
+	mu       sync.Mutex
+	openErr  error
+	leave    context.CancelCauseFunc
+	over     chan error
 }
 
 // servers are real servers that are healthy unless said otherwise.
@@ -159,8 +160,9 @@ func (w *world) start() {
 	w.router = &router{reports: make(chan vrrp.Report, 16), stop: make(chan struct{}), onStop: func() {}}
 	w.engine = New(Options{
 		Log: log, Config: w.config, Version: "test", Router: w.router, Pool: checks.NewPool(log),
-		Open:   w.open,
-		Loader: func() (*conf.Config, error) { return w.config, w.loadErr },
+		Open:     w.open,
+		Settings: w.settings,
+		Loader:   func() (*conf.Config, error) { return w.config, w.loadErr },
 	})
 	var ctx context.Context
 	ctx, w.leave = context.WithCancelCause(context.Background())

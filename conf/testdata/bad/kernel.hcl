@@ -1,3 +1,13 @@
+ipvs {
+  sysctl {
+    ip_forward      = 1
+    conn_reuse_mode = 4
+    sync_threshold  = [50, 50]
+    sync_ports      = 3
+    sloppy_tpc      = true
+  }
+}
+
 vrrp "front" {
   interface         = "eth0"
   virtual_router_id = 51

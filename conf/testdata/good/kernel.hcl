@@ -1,6 +1,17 @@
 # What only the kernel acts on.
 node = "lb-a"
 
+ipvs {
+  sysctl {
+    ip_forward      = true
+    ipv6_forward    = false
+    conn_reuse_mode = 1
+    sync_ports      = 4
+    sync_threshold  = [3, 50]
+    on_stop         = "restore"
+  }
+}
+
 vrrp "front" {
   interface         = "eth0"
   virtual_router_id = 51

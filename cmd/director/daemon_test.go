@@ -45,6 +45,7 @@ type running struct {
 	dir, config, socket string
 	signals             chan os.Signal
 	stderr              buffer
+	ended               chan struct{}
 	stop                func() error // ends it with SIGTERM and returns run's error
 }
 
@@ -93,15 +94,16 @@ func (r *running) restart(t *testing.T, open func() (ipvsctl.Kernel, error)) *ru
 	t.Helper()
 	r = &running{dir: r.dir, config: r.config, socket: r.socket, signals: make(chan os.Signal)}
 	d := &daemon{path: r.config, stderr: &r.stderr, signals: r.signals, open: open}
-	ended := make(chan error, 1)
-	go func() { ended <- d.run(context.Background()) }()
+	r.ended = make(chan struct{})
+	var ended error
+	go func() { ended = d.run(context.Background()); close(r.ended) }()
 	r.stop = sync.OnceValue(func() error {
 		select {
 		case r.signals <- unix.SIGTERM:
-			return <-ended
-		case err := <-ended:
-			return err
+		case <-r.ended:
 		}
+		<-r.ended
+		return ended
 	})
 	t.Cleanup(func() {
 		if err := r.stop(); err != nil {
@@ -117,7 +119,7 @@ func (r *running) await(t *testing.T, what string, wanted func(engine.Event) boo
 	t.Helper()
 	client := api.NewClient(r.socket)
 	defer client.Close()
-	for t.Context().Err() == nil {
+	for r.runs() {
 		for e, err := range client.Events(t.Context(), api.Query{Follow: true}) {
 			if err != nil {
 				break
@@ -127,7 +129,7 @@ func (r *running) await(t *testing.T, what string, wanted func(engine.Event) boo
 			}
 		}
 	}
-	t.Fatalf("no event: %s", what)
+	t.Fatalf("the daemon ended without the event: %s; its log:\n%s", what, r.stderr.String())
 }
 
 // awaitStatus asks for the status until it is as wanted: the snapshot follows
@@ -136,12 +138,22 @@ func (r *running) awaitStatus(t *testing.T, what string, wanted func(*engine.Sta
 	t.Helper()
 	client := api.NewClient(r.socket)
 	defer client.Close()
-	for t.Context().Err() == nil {
+	for r.runs() {
 		if s, err := client.Status(t.Context()); err == nil && wanted(s) {
 			return
 		}
 	}
-	t.Fatalf("no status: %s", what)
+	t.Fatalf("the daemon ended without the status: %s; its log:\n%s", what, r.stderr.String())
+}
+
+// runs tells whether the daemon has not ended.
+func (r *running) runs() bool {
+	select {
+	case <-r.ended:
+		return false
+	default:
+		return true
+	}
 }
 
 // webIsUp tells whether the only virtual server is up and in the kernel.

@@ -23,7 +23,7 @@ const metricsContentType = "text/plain; version=0.0.4; charset=utf-8"
 func (s *Server) getMetrics(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", metricsContentType)
 	if writeMetrics(w, s.engine.Status()) == nil {
-		s.process.ServeHTTP(w, r)
+		s.process().ServeHTTP(w, r)
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"sync"
 	"time"
 
 	"go.uber.org/zap"
@@ -36,7 +37,7 @@ type Server struct {
 	journal Journal
 	control *Socket
 	listen  net.Listener
-	process http.Handler // metrics of this process
+	process func() http.Handler // metrics of this process
 }
 
 // New returns a server that serves nothing before Run.
@@ -49,7 +50,7 @@ func New(o Options) *Server {
 		journal: o.Journal,
 		control: o.Control,
 		listen:  o.Listen,
-		process: processMetrics(),
+		process: sync.OnceValue(processMetrics), // at the first scrape: the start has better to do
 	}
 }
 

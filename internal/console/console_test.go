@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -186,4 +187,23 @@ func TestScreenIsCutToTheTerminal(t *testing.T) {
 	if got := Screen(text, 3, 24); got != want {
 		t.Errorf("screen %q, want %q", got, want)
 	}
+}
+
+func FuzzScreen(f *testing.F) {
+	f.Add("first line\n"+red+"second"+reset+" line\n", 5, 2)
+	f.Fuzz(func(t *testing.T, text string, width, height int) {
+		if width < 0 || height < 0 || strings.ContainsAny(text, "\x1b\r") {
+			return
+		}
+		screen := strings.TrimPrefix(Screen(text, width, height), clearScreen)
+		rows := strings.Split(screen, "\r\n")
+		if len(rows) > max(1, height) {
+			t.Fatalf("%d rows on a screen of %d: %q", len(rows), height, screen)
+		}
+		for _, row := range rows {
+			if n := utf8.RuneCountInString(row); n > width {
+				t.Fatalf("a row of %d columns on a screen of %d: %q", n, width, row)
+			}
+		}
+	})
 }

@@ -18,7 +18,7 @@ func TestDocsAreComplete(t *testing.T) {
 		}
 	}
 	pages := operating
-	for _, name := range []string{"failover", "checks", "metrics", "configuration", "ipvs"} {
+	for _, name := range []string{"failover", "checks", "metrics", "configuration", "ipvs", "realserver"} {
 		pages += readFile(t, "../../docs/"+name+".md")
 	}
 	pages += readFile(t, "../../README.md")

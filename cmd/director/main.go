@@ -122,7 +122,7 @@ something to look at.`,
 	add(groupConfig, newValidateCommand(), newFormatCommand(), newPlanCommand(), newCheckCommand())
 	add(groupClient, newStatusCommand(), newTailCommand(), newReloadCommand(), newFailoverCommand(), newLogLevelCommand(),
 		newDrainCommand(), newDisableCommand(), newWeightCommand(), newEnableCommand())
-	add(groupTools, newIPVSCommand(), newVersionCommand(), newManCommand())
+	add(groupTools, newIPVSCommand(), newRealserverCommand(), newVersionCommand(), newManCommand())
 	root.SetHelpCommandGroupID(groupTools)
 	root.SetCompletionCommandGroupID(groupTools)
 	markFailures(root)

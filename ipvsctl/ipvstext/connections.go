@@ -25,7 +25,7 @@ func Connections(w io.Writer, connections iter.Seq2[ipvsctl.Connection, error], 
 			return err
 		}
 		expires := fmt.Sprintf("%02d:%02d", c.Expires/time.Minute, c.Expires%time.Minute/time.Second)
-		if persistent {
+		if persistent && c.Engine != "" {
 			fmt.Fprintf(b, "%-3s %-6s %-11s %-18s %-18s %-16s %-18s %s\n",
 				c.Protocol, expires, c.State, c.Client, c.Virtual, c.Destination, c.Engine, c.EngineData)
 		} else {

@@ -283,13 +283,13 @@ func TestTraffic(t *testing.T) {
 			t.Errorf("few connections:\n%s", text)
 		}
 	}
-	if s := list(t, k, ipvstext.ListOptions{View: ipvstext.Stats}); !strings.Contains(s, "TCP  10.0.0.254:80                        1") {
+	if s := list(t, k, ipvstext.ListOptions{View: ipvstext.Stats}); !strings.Contains(s, fmt.Sprintf("%-33s%9d", "TCP  10.0.0.254:80", 1)) {
 		t.Errorf("the connection was not counted:\n%s", s)
 	}
 	if err := k.Zero(); err != nil {
 		t.Fatalf("zero: %v", err)
 	}
-	if s := list(t, k, ipvstext.ListOptions{View: ipvstext.Stats}); !strings.Contains(s, "TCP  10.0.0.254:80                        0") {
+	if s := list(t, k, ipvstext.ListOptions{View: ipvstext.Stats}); !strings.Contains(s, fmt.Sprintf("%-33s%9d", "TCP  10.0.0.254:80", 0)) {
 		t.Errorf("after zero:\n%s", s)
 	}
 }

@@ -6,7 +6,7 @@ GO      ?= go
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 LDFLAGS  = -s -w -X main.version=$(VERSION)
 VM       = bin/vmexec
-KERNEL_TESTS = ./integration/... ./ipvsctl/... ./vrrp/...
+KERNEL_TESTS = ./integration/... ./internal/realserver/... ./ipvsctl/... ./vrrp/...
 
 .PHONY: all build test lint unit integration demo bench fuzz nightly cover clean
 

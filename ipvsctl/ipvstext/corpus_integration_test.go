@@ -49,7 +49,7 @@ func corpus() map[string]string {
 		tables["scheduler "+s] = "-A -t 192.0.2.1:80 -s " + s + dest + "-m -w 1"
 	}
 	for _, f := range []string{"sh -b sh-port", "sh -b sh-fallback", "sh -b sh-port,sh-fallback", "mh -b mh-port", "mh -b mh-port,mh-fallback",
-		"mh -b flag-3", "rr -b flag-1", "rr -b flag-2,flag-3", "wlc -b flag-1,flag-2,flag-3"} {
+		"mh -b flag-3,mh-port", "rr -b flag-1", "rr -b flag-2,flag-3", "wlc -b flag-1,flag-2,flag-3"} {
 		tables["flags "+f] = "-A -t 192.0.2.1:80 -s " + f
 	}
 	for _, p := range []string{"-p", "-p 1", "-p 2147483", "-p 300 -M 255.255.255.0", "-p 300 -M 128.0.0.0", "-p 300 -M 255.255.255.255"} {

@@ -106,8 +106,8 @@ func serviceName(id ipvsctl.ServiceID) string {
 }
 
 func writeServiceFlags(b *bufio.Writer, s ipvsctl.Service) {
-	if names := s.SchedulerFlags(); names != "" {
-		b.WriteString(" (" + names + ")")
+	if s.Flags&(ipvsctl.SchedFlag1|ipvsctl.SchedFlag2|ipvsctl.SchedFlag3) != 0 {
+		b.WriteString(" (" + s.SchedulerFlags() + ")") // empty when a flag has no name
 	}
 	if p := s.Persistence; p.Timeout != 0 {
 		fmt.Fprintf(b, " persistent %d", p.Timeout/time.Second)

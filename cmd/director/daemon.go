@@ -73,12 +73,12 @@ func (d *daemon) run(ctx context.Context) error {
 		return err
 	}
 	d.engine = engine.New(engine.Options{
-		Log:     d.log,
-		Config:  config,
-		Loader:  d.follow(config),
-		Open:    d.open,
-		Router:  router,
-		Pool:    checks.NewPool(d.log.Named("checks")),
+		Log:    d.log,
+		Config: config,
+		Loader: d.follow(config),
+		Open:   d.open,
+		Router: router,
+		Pool:   checks.NewPool(d.log.Named("checks")),
 
 		Settings: "/proc/sys",
 		Version:  version,

@@ -95,8 +95,11 @@ func (e *Engine) judgeReal(u user) {
 	case r.state == checks.Up: // a reload gave it a new check: it serves until that has a verdict
 		r.kept = &configured.Destination.Weight
 	}
+	born := r.state == checks.Unknown && len(configured.Checks) == 0 // up because it is written down: no news
 	r.state, r.reason, r.since = state, seen.Reason, now
-	e.event(ev)
+	if !born {
+		e.event(ev)
+	}
 	e.invalidate(u.service)
 }
 

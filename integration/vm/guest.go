@@ -18,8 +18,11 @@ import (
 const portName = "director.port"
 
 // guestModules are loaded for the steps: what asks for a module by itself (a
-// scheduler, a kind of link) finds the rest.
-var guestModules = []string{"ip_vs", "veth", "bridge", "dummy", "ipip", "nlmon"}
+// scheduler, a kind of link) finds the rest. The schedulers lblc and lblcr must
+// be there before: they register themselves in all network namespaces, for which
+// they wait for those that are being removed; these wait for IPVS's lock, and
+// whoever asked for the scheduler holds it. The kernel then stands still for good.
+var guestModules = []string{"ip_vs", "ip_vs_lblc", "ip_vs_lblcr", "veth", "bridge", "dummy", "ipip", "nlmon"}
 
 // Guest does the guest's work and does not return when this process is the
 // guest's first one, or a step's helper on a native machine. It must be called first in main.

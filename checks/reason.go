@@ -20,14 +20,22 @@ type attempt struct {
 	limit time.Duration // as it is configured
 }
 
-// limitStep is what a configured limit is taken to be a multiple of.
-const limitStep = 5 * time.Millisecond
+// limitKey is where WithTimeout leaves the time limit in a context.
+type limitKey struct{}
+
+// WithTimeout is context.WithTimeout for one run of a probe, whose reasons then
+// tell the time limit as it is configured: by the deadline alone nobody knows
+// how much of it had passed before the probe came to look.
+func WithTimeout(ctx context.Context, timeout time.Duration) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithValue(ctx, limitKey{}, timeout), timeout)
+}
 
 func newAttempt(ctx context.Context) attempt {
 	a := attempt{begin: time.Now()}
-	if deadline, ok := ctx.Deadline(); ok {
-		// What was configured, less the moment until we came here.
-		a.limit = deadline.Sub(a.begin).Round(limitStep)
+	if limit, ok := ctx.Value(limitKey{}).(time.Duration); ok {
+		a.limit = limit
+	} else if deadline, ok := ctx.Deadline(); ok {
+		a.limit = deadline.Sub(a.begin)
 	}
 	return a
 }

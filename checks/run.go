@@ -170,7 +170,7 @@ func (p *Pool) start(ctx context.Context, probes *sync.WaitGroup, e *entry, now 
 	run := e.run
 	probes.Go(func() {
 		begin := time.Now()
-		probe, cancel := context.WithDeadline(ctx, begin.Add(timeout))
+		probe, cancel := WithTimeout(ctx, timeout)
 		defer cancel()
 		seen := run(probe)
 		if seen.Latency == 0 {

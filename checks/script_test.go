@@ -1,7 +1,6 @@
 package checks
 
 import (
-	"context"
 	"errors"
 	"os"
 	"path/filepath"
@@ -83,7 +82,7 @@ func TestScriptExitStatus(t *testing.T) {
 }
 
 func TestScriptEnvironment(t *testing.T) {
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
 	file := filepath.Join(t.TempDir(), "env")
 	command := shell("env | sort | grep -v '^DIRECTOR_RUN=\\|^_=\\|^PWD=\\|^SHLVL=\\|^OLDPWD=' > " + file)
@@ -125,7 +124,7 @@ func TestRunCommandLeavesNothing(t *testing.T) {
 			if tt.killed {
 				limit = 700 * time.Millisecond
 			}
-			ctx, cancel := context.WithTimeout(t.Context(), limit)
+			ctx, cancel := WithTimeout(t.Context(), limit)
 			defer cancel()
 			begin := time.Now()
 			_, _, err := RunCommand(ctx, command)

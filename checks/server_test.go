@@ -145,7 +145,7 @@ func runTwice(t *testing.T, p Probe, timeout time.Duration) (alone, pooled Obser
 	ranAlone := make(chan struct{})
 	go func() {
 		defer close(ranAlone)
-		ctx, cancel := context.WithTimeout(t.Context(), timeout)
+		ctx, cancel := WithTimeout(t.Context(), timeout)
 		defer cancel()
 		begin := time.Now()
 		alone = p.Run(ctx)

@@ -99,7 +99,7 @@ func runChecks(ctx context.Context, config *conf.Config, name string, target eng
 
 // runOnce runs a monitor's probe within its deadline.
 func runOnce(ctx context.Context, m checks.Monitor) checks.Observation {
-	ctx, cancel := context.WithTimeout(ctx, m.Timeout)
+	ctx, cancel := checks.WithTimeout(ctx, m.Timeout)
 	defer cancel()
 	return m.Probe.Run(ctx)
 }

@@ -69,6 +69,13 @@ func rawRead(fd int, b []byte) (int, error) {
 	return int(n), rawError(errno)
 }
 
+// rawWatch adds a socket to an epoll.
+func rawWatch(epoll, fd int, events uint32) error {
+	ev := unix.EpollEvent{Events: events, Fd: int32(fd)}
+	_, _, errno := unix.RawSyscall6(unix.SYS_EPOLL_CTL, uintptr(epoll), unix.EPOLL_CTL_ADD, uintptr(fd), uintptr(unsafe.Pointer(&ev)), 0, 0)
+	return rawError(errno)
+}
+
 // rawEvents returns the events that are there now.
 func rawEvents(epoll int, into []unix.EpollEvent) []unix.EpollEvent {
 	n, err := unix.EpollWait(epoll, into, 0) // raw when it does not wait

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 
 	"github.com/lvs-director/director/ipvsctl"
+	"github.com/lvs-director/director/vrrp"
 )
 
 // maxSocket is the longest path of a unix socket (sun_path, without its zero).
@@ -21,6 +22,8 @@ type assembly struct {
 	services map[ipvsctl.ServiceID]where
 	routers  map[router]where
 	vips     map[netip.Addr]where
+	routes   map[routeID]where
+	rules    map[vrrp.Rule]where
 	groups   map[string]*group
 	names    struct{ groups, servers []string }
 }
@@ -48,6 +51,8 @@ func assemble(pieces []*piece, problems *Problems) *Config {
 		services: map[ipvsctl.ServiceID]where{},
 		routers:  map[router]where{},
 		vips:     map[netip.Addr]where{},
+		routes:   map[routeID]where{},
+		rules:    map[vrrp.Rule]where{},
 		groups:   map[string]*group{},
 	}
 	a.config.Log, a.config.API, a.config.IPVS = defaultLog(), defaultAPI(), defaultIPVS()
@@ -126,6 +131,11 @@ func (a *assembly) add(p *piece) {
 		}
 	case *group:
 		a.addGroup(p, v)
+	case *static:
+		a.addFixtures(p, &v.fixtures, "static")
+		s := &a.config.VRRP.Static
+		s.Addresses = append(s.Addresses, v.Addresses...)
+		s.Routes, s.Rules = append(s.Routes, v.Routes...), append(s.Rules, v.Rules...)
 	case *syncGroup:
 		a.named(p, "vrrp_sync_group", v.name)
 		a.config.VRRP.SyncGroups = append(a.config.VRRP.SyncGroups, v.SyncGroup)
@@ -156,6 +166,7 @@ func (a *assembly) addGroup(p *piece, g *group) {
 			a.vips[prefix.Addr()] = where{p, g.addressesAt, g.Name}
 		}
 	}
+	a.addFixtures(p, &g.fixtures, "group "+quote(g.Name))
 	if g.policy.Sync != nil {
 		a.once(p, "connection_sync", label{at: g.syncAt})
 	}

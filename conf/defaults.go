@@ -18,7 +18,7 @@ func defaultGlobal() Config {
 	return Config{
 		RuntimeDir: "/run/director",
 		StateDir:   "/var/lib/director",
-		VRRP:       vrrp.Config{EngineGrace: 10 * time.Second},
+		VRRP:       vrrp.Config{EngineGrace: 10 * time.Second, Mark: vrrp.DefaultMark},
 	}
 }
 

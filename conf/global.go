@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/lvs-director/director/ipvsctl"
+	"github.com/lvs-director/director/vrrp"
 )
 
 // globalSchema is of the arguments that stand outside of all blocks.
@@ -20,6 +21,8 @@ var globalSchema = schema[Config]{
 			"directory of what outlives a restart: the events, the overrides, which rows of the IPVS table are Director's"),
 		duration("engine_grace", time.Second, time.Hour, func(c *Config) *time.Duration { return &c.VRRP.EngineGrace },
 			"the VRRP process gives up mastership when the engine, which watches the real servers, has been silent for so long"),
+		number("route_protocol", vrrp.MinMark, vrrp.MaxMark, func(c *Config) *uint8 { return &c.VRRP.Mark },
+			"protocol number of the routes, rules and static addresses in the kernel that are Director's: those of it that are not configured are removed. Two directors in one network namespace each need their own"),
 	},
 }
 

@@ -18,6 +18,7 @@ type group struct {
 	addressesAt span
 	syncAt      span    // of block connection_sync
 	tracked     []label // tracked virtual servers
+	fixtures    fixtures
 }
 
 var groupSchema = schema[group]{
@@ -50,7 +51,7 @@ var groupSchema = schema[group]{
 		}),
 		choose("track", trackVariants, addTrack),
 		nest(&hookSchema, false, addHook),
-	}, groupBlocks()...),
+	}, append(groupBlocks(), fixtureBlocks(func(g *group) *fixtures { return &g.fixtures })...)...),
 }
 
 // vipKey is the list of virtual addresses.
@@ -102,6 +103,7 @@ func decodeGroup(d *decoder, b *block) any {
 		d.fail(interval, "advertise_interval %s: version 3 wants 10ms to 40.95s in steps of 10ms", durationText(g.Interval))
 	}
 	g.checkOptions(d, b)
+	g.Routes, g.Rules = g.fixtures.Routes, g.fixtures.Rules
 	if g.policy.Sync != nil && g.policy.Sync.SyncID == 0 {
 		g.policy.Sync.SyncID = g.RouterID
 	}

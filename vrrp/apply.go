@@ -65,4 +65,5 @@ func (l *loop) wish() {
 		}
 	}
 	replace(l.keeper.wishes, ws)
+	l.fit(true)
 }

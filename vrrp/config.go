@@ -39,6 +39,9 @@ type Group struct {
 	HMAC        *HMAC          // version 3: nil: none
 	VirtualMAC  bool           // the addresses answer with the virtual router's MAC address (RFC 9568, section 7.3)
 	Announce    Announce
+
+	Routes []Route // while it is MASTER
+	Rules  []Rule
 }
 
 // Unicast is how a group's advertisements travel where multicast does not.
@@ -77,7 +80,12 @@ type Config struct {
 	Groups      []Group
 	SyncGroups  []SyncGroup
 	EngineGrace time.Duration // mastership is given up when no orders came for so long
+	Static      Fixtures      // always there
+	Mark        uint8         // of fixtures in the kernel; 0 is DefaultMark
 }
+
+// Empty tells whether there is nothing for VRRP to do.
+func (c Config) Empty() bool { return len(c.Groups) == 0 && c.Static.empty() }
 
 // TrackState is the state of a track that the engine watches. A track without
 // a state is treated as down when its Weight is zero, and as of no effect otherwise.
@@ -136,6 +144,8 @@ type Status struct {
 	MasterAddr   netip.Addr
 	MasterPrio   uint8
 	Addresses    []netip.Prefix // held now
+	Routes       int            // of the group's, there now
+	Rules        int
 	Stats        Stats
 	LatenessMax  time.Duration // the latest that an advertisement was sent, since start
 	LastAdvertAt time.Time     // heard from another router

@@ -16,10 +16,12 @@ type nowhere struct{}
 
 var errLinuxOnly = errors.New("VRRP needs Linux")
 
-func newHost(*zap.Logger) host { return host{nowhere{}, nowhere{}, nowhere{}} }
+func newHost(*zap.Logger) host { return host{nowhere{}, nowhere{}, nowhere{}, nowhere{}} }
 
 func (nowhere) open(link, bool) (port, error)              { return nil, errLinuxOnly }
 func (nowhere) hold(link, netip.Prefix, holdOptions) error { return errLinuxOnly }
 func (nowhere) release(link, netip.Prefix) error           { return errLinuxOnly }
 func (nowhere) announce(link, netip.Addr) error            { return errLinuxOnly }
 func (nowhere) watch(context.Context, chan links) error    { return errLinuxOnly }
+func (nowhere) shown(uint8) (Fixtures, error)              { return Fixtures{}, errLinuxOnly }
+func (nowhere) do(uint8, op) error                         { return errLinuxOnly }

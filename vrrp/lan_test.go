@@ -39,6 +39,7 @@ type lanHost struct {
 	stuck   time.Duration // how long the kernel takes
 	noport  error         // of open
 	history []string      // of addresses
+	tables  lanTables
 }
 
 func newLAN() *lan { return &lan{arp: make(map[netip.Addr]int)} }
@@ -264,7 +265,7 @@ func (h *lanHost) boot(t *testing.T, o Orders) *router {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	r := &router{
-		Local: newLocal(zaptest.NewLogger(t).Named(fmt.Sprint(h.id)), host{h, h, h}),
+		Local: newLocal(zaptest.NewLogger(t).Named(fmt.Sprint(h.id)), host{h, h, h, h}),
 		t:     t, host: h, cancel: cancel, done: make(chan struct{}),
 	}
 	r.Order(Command{Orders: &o})

@@ -85,6 +85,7 @@ func (r *Local) Run(ctx context.Context) error {
 	group, inner := errgroup.WithContext(inner)
 	l := newLoop(r, group, inner)
 	group.Go(func() error { return l.keeper.run(inner) })
+	group.Go(func() error { return l.fitter.run(inner) })
 	group.Go(func() error { return r.host.watch.watch(inner, l.linkChanges) })
 	group.Go(func() error {
 		defer cancel()

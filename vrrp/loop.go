@@ -27,6 +27,7 @@ type loop struct {
 
 	core        core
 	keeper      *keeper
+	fitter      *fitter
 	taps        map[tapKey]*tap
 	refused     map[tapKey]string // why a port could not be opened
 	inbox       chan *frame
@@ -41,7 +42,9 @@ type loop struct {
 	stopping  bool
 	leftAt    time.Time // stopping: when the last master had left
 	kept      map[*member]kept
-	wishing   bool      // the keeper is to be told anew
+	wishing   bool      // the keeper and the fitter are to be told anew
+	fitting   fittings  // the fitter was told last
+	fitted    fitted    // and what it made of it
 	parsed    advert    // scratch of receive
 	payload   []byte    // scratch of send
 	pending   Report    // not yet taken by the reader
@@ -52,6 +55,7 @@ func newLoop(r *Local, group *errgroup.Group, ctx context.Context) *loop {
 	return &loop{
 		log: r.log, router: r, host: r.host, group: group, ctx: ctx,
 		keeper:      newKeeper(r.log, r.host.kernel),
+		fitter:      newFitter(r.log, r.host.tables),
 		taps:        make(map[tapKey]*tap),
 		inbox:       make(chan *frame, inboxSize),
 		dead:        make(chan *tap, inboxSize),
@@ -90,6 +94,8 @@ func (l *loop) run(ctx context.Context) error {
 			l.bury(t)
 		case k := <-l.keeper.reports:
 			l.settled(time.Now(), k)
+		case f := <-l.fitter.reports:
+			l.refit(time.Now(), f)
 		case <-timer.C:
 			// What has been received counts before what has run out.
 			l.drain()
@@ -206,6 +212,7 @@ func (l *loop) settled(now time.Time, k map[*member]kept) {
 			l.core.held(now, m)
 		}
 	}
+	l.fit(false)
 	l.tell(now, false)
 }
 
@@ -214,6 +221,7 @@ func (l *loop) cleared(now time.Time) bool {
 	if l.leftAt.IsZero() {
 		l.leftAt = now
 		l.lastState = now.Add(-statusEvery)
+		l.fit(true)
 	}
 	if now.Sub(l.leftAt) > stopPatience {
 		return true
@@ -223,7 +231,7 @@ func (l *loop) cleared(now time.Time) bool {
 			return false
 		}
 	}
-	return true
+	return l.fitCleared()
 }
 
 // close ends what the loop has opened.

@@ -62,10 +62,19 @@ func (m *monitor) watch(ctx context.Context, out chan links) error {
 // subscribe watches until something fails.
 func (m *monitor) subscribe(ctx context.Context, out chan links) error {
 	conn, err := mnetlink.Dial(unix.NETLINK_ROUTE, &mnetlink.Config{
-		Groups: 1<<(unix.RTNLGRP_LINK-1) | 1<<(unix.RTNLGRP_IPV4_IFADDR-1) | 1<<(unix.RTNLGRP_IPV6_IFADDR-1),
+		Groups: groups(unix.RTNLGRP_LINK, unix.RTNLGRP_IPV4_IFADDR, unix.RTNLGRP_IPV6_IFADDR,
+			unix.RTNLGRP_IPV4_ROUTE, unix.RTNLGRP_IPV6_ROUTE, unix.RTNLGRP_IPV4_RULE, unix.RTNLGRP_IPV6_RULE),
 	})
 	if err != nil {
 		return fmt.Errorf("subscribe to interfaces: %w", err)
+	}
+	filter, err := passive()
+	if err == nil {
+		err = conn.SetBPF(filter)
+	}
+	if err != nil {
+		conn.Close()
+		return fmt.Errorf("filter interface events: %w", err)
 	}
 	if err := conn.SetReadBuffer(monitorBuffer); err != nil {
 		m.log.Debug("cannot enlarge netlink buffer", zap.Error(err))
@@ -101,7 +110,7 @@ func (m *monitor) listen(conn *mnetlink.Conn, links, addresses chan struct{}) er
 				if !m.knows(msg.Data) {
 					mark(addresses)
 				}
-			case unix.RTM_DELADDR:
+			case unix.RTM_DELADDR, unix.RTM_DELROUTE, unix.RTM_DELRULE:
 				mark(addresses)
 			}
 		}
@@ -215,13 +224,12 @@ func readOnce(h *netlink.Handle) (links, error) {
 	}
 	for _, a := range addresses {
 		l, ok := table[names[a.LinkIndex]]
-		ip, valid := netip.AddrFromSlice(a.IP)
+		prefix, valid := prefixOf(a)
 		if !ok || !valid {
 			continue
 		}
-		bits, _ := a.Mask.Size()
 		l.addresses = append(l.addresses, linkAddress{
-			prefix:    netip.PrefixFrom(ip.Unmap(), bits),
+			prefix:    prefix,
 			mine:      a.Protocol == addressMark,
 			permanent: a.Flags&unix.IFA_F_PERMANENT != 0,
 			unusable:  a.Flags&(unix.IFA_F_TENTATIVE|unix.IFA_F_DADFAILED) != 0 && a.Flags&unix.IFA_F_OPTIMISTIC == 0,
@@ -229,4 +237,11 @@ func readOnce(h *netlink.Handle) (links, error) {
 		table[l.name] = l
 	}
 	return table, nil
+}
+
+// prefixOf is the address in our words.
+func prefixOf(a netlink.Addr) (netip.Prefix, bool) {
+	ip, ok := netip.AddrFromSlice(a.IP)
+	bits, _ := a.Mask.Size()
+	return netip.PrefixFrom(ip.Unmap(), bits), ok
 }

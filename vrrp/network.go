@@ -21,6 +21,7 @@ const maxPayload = headerLen + 255*16 + 64
 type host struct {
 	network network
 	kernel  kernel
+	tables  tables
 	watch   watcher
 }
 

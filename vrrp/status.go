@@ -78,9 +78,14 @@ func (l *loop) tell(now time.Time, status bool) {
 			r.Status = append(r.Status, l.status(now, m))
 		}
 	}
+	if p := l.fitted.of[nil].problem; p != "" {
+		r.Problems = append(r.Problems, p)
+	}
 	for _, m := range l.core.members {
-		if p := l.kept[m].problem; p != "" {
-			r.Problems = append(r.Problems, "group "+m.name+": "+p)
+		for _, p := range [2]string{l.kept[m].problem, l.fitted.of[m].problem} {
+			if p != "" {
+				r.Problems = append(r.Problems, "group "+m.name+": "+p)
+			}
 		}
 		if m.fault.invalid {
 			r.Problems = append(r.Problems, "group "+m.name+": "+m.fault.reason)
@@ -98,6 +103,7 @@ func (l *loop) status(now time.Time, m *member) Status {
 	s := Status{
 		Group: m.name, State: m.was, Since: m.since, Reason: m.reason,
 		Priority: m.p.priority, Addresses: l.kept[m].held,
+		Routes: l.fitted.of[m].routes, Rules: l.fitted.of[m].rules,
 		LatenessMax: m.lateness, LastAdvertAt: m.lastHeard, Split: m.split,
 		Stats: Stats{
 			Sent: m.sent, Received: m.received,

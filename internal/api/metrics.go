@@ -104,6 +104,10 @@ func (m *metricsWriter) groups(groups []engine.GroupStatus) {
 		func(g engine.GroupStatus) float64 { return float64(g.Priority) })
 	each("director_vrrp_addresses", "gauge", "Virtual addresses held now.",
 		func(g engine.GroupStatus) float64 { return float64(len(g.Addresses)) })
+	each("director_vrrp_routes", "gauge", "Virtual routes in the kernel now.",
+		func(g engine.GroupStatus) float64 { return float64(g.Routes) })
+	each("director_vrrp_rules", "gauge", "Virtual rules of the routing policy in the kernel now.",
+		func(g engine.GroupStatus) float64 { return float64(g.Rules) })
 	each("director_vrrp_advertisements_sent_total", "counter", "Advertisements sent.",
 		func(g engine.GroupStatus) float64 { return float64(g.Sent) })
 	each("director_vrrp_advertisements_received_total", "counter", "Advertisements received and taken.",

@@ -219,7 +219,7 @@ func (e *Engine) order() {
 	}
 	r.tracksChanged = false
 	if !r.started {
-		if len(r.config.Groups) == 0 {
+		if r.config.Empty() {
 			return
 		}
 		r.start()

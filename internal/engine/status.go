@@ -54,6 +54,8 @@ type GroupStatus struct {
 	Priority  uint8     `json:"priority"` // effective
 	Master    string    `json:"master"`   // address of the master heard last
 	Addresses []string  `json:"addresses"`
+	Routes    int       `json:"routes,omitempty"` // virtual routes and rules that are in the kernel now
+	Rules     int       `json:"rules,omitempty"`
 	Sent      uint64    `json:"sent"`
 	Received  uint64    `json:"received"`
 	Dropped   uint64    `json:"dropped"`

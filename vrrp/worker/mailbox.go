@@ -58,7 +58,7 @@ type level struct {
 }
 
 // idle reports whether no worker is wanted.
-func (l level) idle() bool { return l.stop || l.orders == nil || len(l.orders.Config.Groups) == 0 }
+func (l level) idle() bool { return l.stop || l.orders == nil || l.orders.Config.Empty() }
 
 func (m *mailbox) level() level {
 	m.mu.Lock()
@@ -94,9 +94,9 @@ func (d *dispatch) collect(m *mailbox) {
 		d.orders = l.orders
 	}
 	d.failovers = append(d.failovers, failovers...)
-	// Without groups there is nothing that a worker is needed for, and taking
+	// Without groups and static fixtures there is nothing that a worker is needed for, and taking
 	// its last group from it is the same as an ordered stop.
-	d.stop = l.stop || l.orders != nil && len(l.orders.Config.Groups) == 0
+	d.stop = l.stop || l.orders != nil && l.orders.Config.Empty()
 }
 
 // next returns what is to be written next, nil when nothing is, and what to do

@@ -16,7 +16,7 @@ func newIPVSCommand() *cobra.Command {
 		Use:   "ipvs",
 		Short: "See and change the kernel's table by hand, as with ipvsadm",
 		Long: `See and change the kernel's IPVS table by hand. Options and texts are those of ipvsadm 1.31;
-addresses and ports are always numbers, as with its -n.
+addresses and ports are numbers, as with its -n, unless a list is asked for --names.
 
 A running daemon repairs its own rows when they are changed here. Rows added here are
 not its own: it leaves them alone unless the configuration says foreign = "remove".`,
@@ -80,7 +80,7 @@ func (f *serviceFlags) service() (id ipvsctl.ServiceID, named bool, err error) {
 type listFlags struct {
 	service                                            serviceFlags
 	stats, rate, thresholds, persistent, tunnel, exact bool
-	noSort, timeout, daemon, connections               bool
+	noSort, timeout, daemon, connections, names        bool
 	output                                             string
 }
 
@@ -102,7 +102,7 @@ func newIPVSListCommand() *cobra.Command {
 	flags.BoolVar(&f.tunnel, "tun-info", false, "show tunnels")
 	flags.BoolVar(&f.noSort, "nosort", false, "keep the kernel's order")
 	flags.Bool("sort", true, "sort, which is the default")
-	flags.BoolP("numeric", "n", true, "show numbers, which is always so")
+	namesFlags(command, &f.names)
 	flags.BoolVar(&f.timeout, "timeout", false, "show the time-outs instead")
 	flags.BoolVar(&f.daemon, "daemon", false, "show the sync daemons instead")
 	flags.BoolVarP(&f.connections, "connection", "c", false, "show the connections instead")
@@ -138,7 +138,7 @@ func (f *listFlags) list(command *cobra.Command, k *ipvsctl.Linux) error {
 	out := command.OutOrStdout()
 	switch {
 	case f.connections:
-		return writeConnections(command, k, f.output, f.persistent)
+		return writeConnections(command, k, f.output, f.persistent, f.names)
 	case f.timeout:
 		timeouts, err := k.Timeouts()
 		if err != nil {
@@ -169,11 +169,28 @@ func (f *listFlags) list(command *cobra.Command, k *ipvsctl.Linux) error {
 	if f.output == "json" {
 		return ipvstext.ListJSON(out, entries)
 	}
-	return ipvstext.List(out, k.Info(), entries, ipvstext.ListOptions{View: f.view(), Exact: f.exact, NoSort: f.noSort})
+	return ipvstext.List(out, k.Info(), entries, ipvstext.ListOptions{
+		View: f.view(), Exact: f.exact, NoSort: f.noSort, Single: named, Names: systemNames(command, f.names),
+	})
+}
+
+// namesFlags add the options that say whether names are looked up.
+func namesFlags(command *cobra.Command, names *bool) {
+	command.Flags().BoolVar(names, "names", false, "look up the names of addresses and ports, as ipvsadm does without -n")
+	command.Flags().BoolP("numeric", "n", true, "show numbers, which is the default")
+	command.MarkFlagsMutuallyExclusive("names", "numeric")
+}
+
+// systemNames returns the system's names if they are asked for.
+func systemNames(command *cobra.Command, asked bool) *ipvstext.Names {
+	if !asked {
+		return nil
+	}
+	return ipvstext.SystemNames(command.Context())
 }
 
 func newIPVSConnectionsCommand() *cobra.Command {
-	var persistent bool
+	var persistent, names bool
 	var output string
 	command := &cobra.Command{
 		Use:   "connections",
@@ -183,15 +200,19 @@ func newIPVSConnectionsCommand() *cobra.Command {
 	netns := netnsFlag(command)
 	command.Flags().BoolVar(&persistent, "persistent-conn", false, "show what the persistence engine goes by")
 	command.Flags().StringVarP(&output, "output", "o", "text", "text or json, one object a line")
+	namesFlags(command, &names)
 	command.RunE = func(command *cobra.Command, _ []string) error {
-		return withIPVS(*netns, func(k *ipvsctl.Linux) error { return writeConnections(command, k, output, persistent) })
+		if output != "text" && output != "json" {
+			return &exitError{code: exitUsage, err: fmt.Errorf("--output %s is neither text nor json", output)}
+		}
+		return withIPVS(*netns, func(k *ipvsctl.Linux) error { return writeConnections(command, k, output, persistent, names) })
 	}
 	return command
 }
 
-func writeConnections(command *cobra.Command, k *ipvsctl.Linux, output string, persistent bool) error {
+func writeConnections(command *cobra.Command, k *ipvsctl.Linux, output string, persistent, names bool) error {
 	if output == "json" {
 		return ipvstext.ConnectionsJSON(command.OutOrStdout(), k.ConnectionTable())
 	}
-	return ipvstext.Connections(command.OutOrStdout(), k.ConnectionTable(), persistent)
+	return ipvstext.Connections(command.OutOrStdout(), k.ConnectionTable(), persistent, systemNames(command, names))
 }

@@ -11,8 +11,9 @@ import (
 )
 
 // Connections writes the connection table as ipvsadm -Lnc does, with the
-// persistence engine's data as with --persistent-conn. It ends with the first error.
-func Connections(w io.Writer, connections iter.Seq2[ipvsctl.Connection, error], persistent bool) error {
+// persistence engine's data as with --persistent-conn, and with names as without -n
+// unless they are nil. It ends with the first error.
+func Connections(w io.Writer, connections iter.Seq2[ipvsctl.Connection, error], persistent bool, names *Names) error {
 	b := bufio.NewWriter(w)
 	fmt.Fprintln(b, "IPVS connection entries")
 	if persistent {
@@ -24,12 +25,13 @@ func Connections(w io.Writer, connections iter.Seq2[ipvsctl.Connection, error], 
 		if err != nil {
 			return err
 		}
+		client, virtual, destination := names.addrPort(c.Client, c.Protocol), names.addrPort(c.Virtual, c.Protocol), names.addrPort(c.Destination, c.Protocol)
 		expires := fmt.Sprintf("%02d:%02d", c.Expires/time.Minute, c.Expires%time.Minute/time.Second)
 		if persistent && c.Engine != "" {
 			fmt.Fprintf(b, "%-3s %-6s %-11s %-18s %-18s %-16s %-18s %s\n",
-				c.Protocol, expires, c.State, c.Client, c.Virtual, c.Destination, c.Engine, c.EngineData)
+				c.Protocol, expires, c.State, client, virtual, destination, c.Engine, c.EngineData)
 		} else {
-			fmt.Fprintf(b, "%-3s %-6s %-11s %-18s %-18s %s\n", c.Protocol, expires, c.State, c.Client, c.Virtual, c.Destination)
+			fmt.Fprintf(b, "%-3s %-6s %-11s %-18s %-18s %s\n", c.Protocol, expires, c.State, client, virtual, destination)
 		}
 	}
 	return b.Flush()

@@ -278,7 +278,7 @@ func TestTraffic(t *testing.T) {
 			args = append(args, "--persistent-conn")
 		}
 		text := same(t, strings.Join(args, " "), func() string { return ipvsadm(t, "", args...) }, func(b *strings.Builder) error {
-			return ipvstext.Connections(b, k.ConnectionTable(), persistent)
+			return ipvstext.Connections(b, k.ConnectionTable(), persistent, nil)
 		})
 		if strings.Count(text, "\n") < 5 {
 			t.Errorf("few connections:\n%s", text)

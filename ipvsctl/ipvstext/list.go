@@ -1,7 +1,7 @@
 // Package ipvstext reads and writes the texts of ipvsadm 1.31: its listings,
 // byte for byte, and the rules that ipvsadm --save writes and --restore reads.
 //
-// Addresses and ports are numbers, as with ipvsadm -n; no name is looked up.
+// Addresses and ports are numbers, as with ipvsadm -n, unless names are asked for.
 package ipvstext
 
 import (
@@ -35,13 +35,17 @@ type ListOptions struct {
 	View   View
 	Exact  bool // whole numbers instead of thousands and millions
 	NoSort bool // the kernel's order
+	Single bool // the entry is one that was asked for (-t and so on): no line about the kernel
+	Names  *Names
 }
 
 // List writes the services as ipvsadm -Ln does. It sorts them in place.
 func List(w io.Writer, info ipvs.Info, entries []ipvsctl.ServiceEntry, o ListOptions) error {
 	b := bufio.NewWriter(w)
-	fmt.Fprintf(b, "IP Virtual Server version %d.%d.%d (size=%d)\n",
-		info.Version[0], info.Version[1], info.Version[2], info.ConnectionTableSize)
+	if !o.Single {
+		fmt.Fprintf(b, "IP Virtual Server version %d.%d.%d (size=%d)\n",
+			info.Version[0], info.Version[1], info.Version[2], info.ConnectionTableSize)
+	}
 	b.WriteString(title(o.View))
 	if !o.NoSort {
 		Sort(entries)
@@ -49,7 +53,7 @@ func List(w io.Writer, info ipvs.Info, entries []ipvsctl.ServiceEntry, o ListOpt
 	for _, e := range entries {
 		writeService(b, e, o)
 		for _, d := range e.Destinations {
-			writeDestination(b, d, o)
+			writeDestination(b, e.Service.ID, d, o)
 		}
 	}
 	return b.Flush()
@@ -74,7 +78,7 @@ func title(v View) string {
 }
 
 func writeService(b *bufio.Writer, e ipvsctl.ServiceEntry, o ListOptions) {
-	name := serviceName(e.Service.ID)
+	name := serviceName(e.Service.ID, o.Names)
 	switch o.View {
 	case Stats:
 		fmt.Fprintf(b, "%-33s", name)
@@ -95,9 +99,9 @@ func writeService(b *bufio.Writer, e ipvsctl.ServiceEntry, o ListOptions) {
 
 // serviceName names a service. A fwmark is a signed number to ipvsadm, which is
 // not so in Save: ipvsadm itself would not read it back.
-func serviceName(id ipvsctl.ServiceID) string {
+func serviceName(id ipvsctl.ServiceID, names *Names) string {
 	if id.FWMark == 0 {
-		return fmt.Sprintf("%-4s %s", strings.ToUpper(id.Protocol.String()), id.Addr)
+		return names.service(id)
 	}
 	if id.Family == ipvsctl.IPv6 {
 		return fmt.Sprintf("FWM  %d IPv6", int32(id.FWMark))
@@ -123,9 +127,9 @@ func writeServiceFlags(b *bufio.Writer, s ipvsctl.Service) {
 	}
 }
 
-func writeDestination(b *bufio.Writer, e ipvsctl.DestinationEntry, o ListOptions) {
+func writeDestination(b *bufio.Writer, id ipvsctl.ServiceID, e ipvsctl.DestinationEntry, o ListOptions) {
 	d := e.Destination
-	fmt.Fprintf(b, "  -> %-28s", d.Addr)
+	fmt.Fprintf(b, "  -> %-28s", o.Names.destination(id, d.Addr))
 	switch o.View {
 	case Stats:
 		for _, n := range counters(e.Stats) {

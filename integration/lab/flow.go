@@ -67,6 +67,9 @@ func (f *Flow) run() {
 	}
 }
 
+// Source returns the connection's own end.
+func (f *Flow) Source() netip.AddrPort { return f.conn.LocalAddr().(*net.TCPAddr).AddrPort() }
+
 // Echoes returns how many messages came back.
 func (f *Flow) Echoes() uint64 {
 	f.mu.Lock()

@@ -235,9 +235,16 @@ func NewSink(box *Namespace, port int) (io.Closer, error) {
 // Get asks a web server once over a new connection from the box, and returns the
 // answer's body, trimmed to 200 bytes. Any status but 200 is an error.
 func (n *Namespace) Get(ctx context.Context, server netip.AddrPort, timeout time.Duration) (string, error) {
+	return n.GetFrom(ctx, netip.Addr{}, server, timeout)
+}
+
+// GetFrom is Get from one of the box's addresses.
+func (n *Namespace) GetFrom(ctx context.Context, source netip.Addr, server netip.AddrPort, timeout time.Duration) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	transport := &http.Transport{DisableKeepAlives: true, DialContext: n.Dial}
+	transport := &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
+		return n.dial(ctx, source, network, addr)
+	}}
 	defer transport.CloseIdleConnections()
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+server.String()+"/", nil)
 	if err != nil {
@@ -262,11 +269,17 @@ func (n *Namespace) Get(ctx context.Context, server netip.AddrPort, timeout time
 // port of its own: the kernel draws them by lot and soon takes one again, for
 // which IPVS, which remembers a closed connection for two minutes, then asks no scheduler.
 func (n *Namespace) Dial(ctx context.Context, network, addr string) (net.Conn, error) {
+	return n.dial(ctx, netip.Addr{}, network, addr)
+}
+
+// dial is Dial from one of the box's addresses; the zero one leaves the choice
+// to the kernel.
+func (n *Namespace) dial(ctx context.Context, source netip.Addr, network, addr string) (net.Conn, error) {
 	const first, count = 10000, 50000
 	port := first + int(n.ports.Add(1)%count)
 	var conn net.Conn
 	err := n.Do(func() (err error) {
-		conn, err = (&net.Dialer{LocalAddr: &net.TCPAddr{Port: port}}).DialContext(ctx, network, addr)
+		conn, err = (&net.Dialer{LocalAddr: &net.TCPAddr{IP: source.AsSlice(), Port: port}}).DialContext(ctx, network, addr)
 		return err
 	})
 	return conn, err

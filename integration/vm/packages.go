@@ -24,6 +24,8 @@ var programs = []program{
 	{"ip", "iproute2", false},
 	{"ipvsadm", "ipvsadm", false},
 	{"keepalived", "keepalived", false},
+	{"nft", "nftables", false},
+	{"tcpdump", "tcpdump", false},
 }
 
 // missing returns the packages that are to be installed, each once.

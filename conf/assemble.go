@@ -177,16 +177,30 @@ func (a *assembly) addVirtualServer(p *piece, v *virtualServer) {
 	a.named(p, "virtual_server", v.name)
 	a.names.servers = append(a.names.servers, v.name.text)
 	a.config.VirtualServers = append(a.config.VirtualServers, &v.pool)
-	for i := range v.pool.Services {
-		id, at := v.pool.Services[i].ID, v.serviceAt
+	at := func(i int) span { // of the i-th address
 		if i < len(v.listens) {
-			at = v.listens[i].at
+			return v.listens[i].at
 		}
-		if first, twice := a.services[id]; twice && first.piece != p {
-			a.fail(p, at, first.place(), "%s belongs to two virtual servers: %q has it", id, first.name)
+		return v.serviceAt
+	}
+	for i := range v.pool.Services {
+		if id := v.pool.Services[i].ID; id.FWMark != 0 {
+			a.addService(p, v, id, v.serviceAt)
 		} else {
-			a.services[id] = where{p, at, v.name.text}
+			a.addService(p, v, id, at(i))
 		}
+	}
+	for i, t := range v.pool.Marked {
+		a.addService(p, v, ipvsctl.ServiceID{Protocol: t.Protocol, Addr: t.Addr}, at(i))
+	}
+}
+
+// addService takes up what packets of a virtual server go to.
+func (a *assembly) addService(p *piece, v *virtualServer, id ipvsctl.ServiceID, at span) {
+	if first, twice := a.services[id]; twice && first.piece != p {
+		a.fail(p, at, first.place(), "%s belongs to two virtual servers: %q has it", id, first.name)
+	} else {
+		a.services[id] = where{p, at, v.name.text}
 	}
 }
 

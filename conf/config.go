@@ -10,6 +10,7 @@ import (
 
 	"github.com/lvs-director/director/checks"
 	"github.com/lvs-director/director/ipvsctl"
+	"github.com/lvs-director/director/ipvsctl/marks"
 	"github.com/lvs-director/director/vrrp"
 )
 
@@ -96,7 +97,10 @@ const (
 type VirtualServer struct {
 	Name string
 	// Services are the kernel's services that share the pool, without destinations.
-	Services     []ipvsctl.Service
+	Services []ipvsctl.Service
+	// Marked are the addresses whose packets Director gives the mark of the only
+	// service; none when the services have the addresses, or others do the marking.
+	Marked       []marks.Target
 	Reals        []RealServer
 	OnFailure    OnFailure
 	InitialUp    bool // initial = "up": a new server is used before its first verdict
@@ -121,6 +125,17 @@ type Check struct {
 	Name    string // of the named check, else the probe's kind
 	Monitor checks.Monitor
 	Key     checks.Key // Monitor.Key(), made once
+}
+
+// Marks returns which packets are to be marked, over all virtual servers.
+func (c *Config) Marks() marks.Table {
+	all := marks.Table{}
+	for _, vs := range c.VirtualServers {
+		for _, target := range vs.Marked {
+			all[target] = vs.Services[0].ID.FWMark
+		}
+	}
+	return all
 }
 
 // Address returns the address that names the real server everywhere: in the

@@ -6,6 +6,7 @@ import (
 
 	"github.com/lvs-director/director/checks"
 	"github.com/lvs-director/director/ipvsctl"
+	"github.com/lvs-director/director/ipvsctl/marks"
 )
 
 // decodeVirtualServer decodes a block virtual_server and makes of it what the
@@ -23,8 +24,8 @@ func decodeVirtualServer(d *decoder, b *block) any {
 
 // checkPolicy checks what two arguments mean together.
 func (v *virtualServer) checkPolicy(d *decoder, b *block) {
-	if b.body.find("family") != nil && v.fwmark == 0 {
-		d.fail(b.where("family"), "family is for a fwmark: an address has its own")
+	if b.body.find("family") != nil && (v.fwmark == 0 || len(v.listens) > 0) {
+		d.fail(b.where("family"), "family is for a fwmark without addresses: an address has its own")
 	}
 	if v.pool.Hysteresis >= v.pool.Quorum && v.pool.Hysteresis > 0 {
 		d.fail(b.where("hysteresis"), "hysteresis %d: want less than the quorum, %d", v.pool.Hysteresis, v.pool.Quorum)
@@ -44,17 +45,16 @@ func (v *virtualServer) checkPolicy(d *decoder, b *block) {
 	}
 }
 
-// makeServices makes the kernel's services, without destinations.
+// makeServices makes the kernel's services, without destinations: one for each
+// address, or one for a firewall mark, which the packets to the addresses get.
 func (v *virtualServer) makeServices(d *decoder, b *block) {
 	v.serviceAt = b.where("fwmark")
-	given := 0
-	for _, name := range []string{"address", "addresses", "fwmark"} {
-		if b.body.find(name) != nil {
-			given++
-		}
-	}
-	if given != 1 {
-		d.fail(b.at, "virtual_server: want one of address, addresses, fwmark; got %d of them", given)
+	one, several := b.body.find("address") != nil, b.body.find("addresses") != nil
+	switch {
+	case one && several:
+		d.fail(b.where("address"), "virtual_server: want address or addresses, not both")
+	case !one && !several && v.fwmark == 0 && b.body.find("fwmark") == nil:
+		d.fail(b.at, "virtual_server: want address, addresses or fwmark; got none of them")
 	}
 	service := ipvsctl.Service{Scheduler: v.scheduler, Flags: v.schedulerFlags(d), Persistence: v.persistence}
 	if v.onePacket {
@@ -64,13 +64,29 @@ func (v *virtualServer) makeServices(d *decoder, b *block) {
 		// A drained destination keeps its slots, whose clients want another one.
 		service.Flags |= ipvsctl.MHFallback
 	}
+	addrs := v.addresses(d)
 	if v.fwmark != 0 {
 		service.ID = ipvsctl.ServiceID{FWMark: v.fwmark, Family: v.family}
 		v.pool.Services = append(v.pool.Services, v.withPrefix(d, service))
-	} else {
+		for _, addr := range addrs {
+			v.pool.Marked = append(v.pool.Marked, marks.Target{Protocol: v.protocol, Addr: addr})
+		}
+		return
+	}
+	for _, addr := range addrs {
+		service.ID = ipvsctl.ServiceID{Protocol: v.protocol, Addr: addr}
+		v.pool.Services = append(v.pool.Services, v.withPrefix(d, service))
+	}
+}
+
+// addresses returns the addresses that packets come to, each once and all of
+// the family that becomes the virtual server's.
+func (v *virtualServer) addresses(d *decoder) []netip.AddrPort {
+	if v.fwmark == 0 || len(v.listens) > 0 {
 		v.family = 0
 	}
 	seen := make(map[netip.AddrPort]bool, len(v.listens))
+	addrs := make([]netip.AddrPort, 0, len(v.listens))
 	for _, l := range v.listens {
 		family := ipvsctl.FamilyOf(l.addr.Addr())
 		switch {
@@ -84,9 +100,9 @@ func (v *virtualServer) makeServices(d *decoder, b *block) {
 			continue
 		}
 		seen[l.addr] = true
-		service.ID = ipvsctl.ServiceID{Protocol: v.protocol, Addr: l.addr}
-		v.pool.Services = append(v.pool.Services, v.withPrefix(d, service))
+		addrs = append(addrs, l.addr)
 	}
+	return addrs
 }
 
 // withPrefix fills in the persistence prefix, whose limit is the family's.

@@ -29,6 +29,7 @@ type daemon struct {
 	stderr  io.Writer
 	signals <-chan os.Signal
 	open    func() (ipvsctl.Kernel, error)
+	marks   engine.MarkKernel
 
 	loader *conf.Loader
 	level  zap.AtomicLevel
@@ -77,6 +78,7 @@ func (d *daemon) run(ctx context.Context) error {
 		Config: config,
 		Loader: d.follow(config),
 		Open:   d.open,
+		Marks:  d.marks,
 		Router: router,
 		Pool:   checks.NewPool(d.log.Named("checks")),
 

@@ -14,6 +14,7 @@ import (
 	"github.com/lvs-director/director/internal/engine"
 	"github.com/lvs-director/director/internal/logging"
 	"github.com/lvs-director/director/ipvsctl"
+	"github.com/lvs-director/director/ipvsctl/marks"
 )
 
 func newPlanCommand() *cobra.Command {
@@ -53,12 +54,21 @@ With --exit-code, the exit code is 3 when there is something to do.`,
 			if err != nil {
 				return fmt.Errorf("plan: %w", err)
 			}
+			changes, err := planMarks(config)
+			if err != nil {
+				return fmt.Errorf("plan: %w", err)
+			}
 			for _, op := range ops {
 				if _, err := fmt.Fprintln(command.OutOrStdout(), op); err != nil {
 					return err
 				}
 			}
-			if len(ops) > 0 && exitCode {
+			for _, c := range changes {
+				if _, err := fmt.Fprintln(command.OutOrStdout(), c); err != nil {
+					return err
+				}
+			}
+			if len(ops)+len(changes) > 0 && exitCode {
 				return &exitError{code: exitFinding}
 			}
 			return nil
@@ -67,6 +77,17 @@ With --exit-code, the exit code is 3 when there is something to do.`,
 	configFlag(command, &path)
 	command.Flags().BoolVar(&exitCode, "exit-code", false, "exit with 3 when there is something to do")
 	return command
+}
+
+// planMarks returns what would change in the marks that packets get. Where none
+// are configured the kernel is not asked: it may not know of marks.
+func planMarks(config *conf.Config) ([]marks.Change, error) {
+	want := config.Marks()
+	if len(want) == 0 {
+		return nil, nil
+	}
+	have, _, err := marks.Linux{}.Read()
+	return marks.Diff(have, want), err
 }
 
 // readKernel returns what the kernel's table holds now.

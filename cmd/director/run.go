@@ -8,6 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/lvs-director/director/ipvsctl"
+	"github.com/lvs-director/director/ipvsctl/marks"
 )
 
 func newRunCommand() *cobra.Command {
@@ -32,6 +33,7 @@ func newRunCommand() *cobra.Command {
 				stderr:  command.ErrOrStderr(),
 				signals: signals,
 				open:    func() (ipvsctl.Kernel, error) { return ipvsctl.Open(ipvsctl.Options{}) },
+				marks:   marks.Linux{},
 			}
 			return d.run(command.Context())
 		},

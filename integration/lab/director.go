@@ -86,6 +86,11 @@ func (d *Director) Command(args ...string) (string, error) {
 	return d.Box.Run(slices.Concat([]string{os.Getenv(vm.ProgramVariable)}, args, []string{"--socket", socket})...)
 }
 
+// Plan returns what the configuration, as it is written now, would change.
+func (d *Director) Plan() (string, error) {
+	return d.Box.Run(os.Getenv(vm.ProgramVariable), "plan", "--config", d.config())
+}
+
 // Status asks the daemon how it is.
 func (d *Director) Status() (*engine.Status, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)

@@ -40,6 +40,7 @@ type Options struct {
 	Config *conf.Config                   // to start with
 	Loader func() (*conf.Config, error)   // reads the configuration again, for a reload
 	Open   func() (ipvsctl.Kernel, error) // opens the kernel's table; tried again until it works
+	Marks  MarkKernel                     // gives packets their marks; nil: none are given
 	Router vrrp.Router                    // run from the first configuration on that has groups
 	Pool   *checks.Pool
 	// Settings is where the kernel's settings are: /proc/sys. Empty: none are touched.
@@ -72,6 +73,7 @@ type Engine struct {
 	reloads  reloads
 	hooks    hookQueue
 	settings settings
+	marking  marking
 	answers  []answer
 	started  time.Time
 	stale    bool // the published status is out of date
@@ -162,6 +164,7 @@ func (e *Engine) begin() {
 	e.over = e.loadOverrides(e.opts.Config.StateDir)
 	e.table.open = e.opts.Open
 	e.table.own = loadOwned(e.opts.Config.StateDir, e.log)
+	e.marking = marking{kernel: e.opts.Marks, ever: e.table.own.hasMark()}
 	e.settings = loadSettings(e.opts.Settings, e.opts.Config.StateDir, e.log)
 	e.adopt(e.opts.Config)
 	e.install(e.opts.Config)
@@ -200,6 +203,7 @@ func (e *Engine) loop(ctx context.Context) {
 		case <-retry.C:
 		case <-resync.C:
 			e.resync()
+			e.checkMarks()
 			e.keepSettings()
 			resync.Reset(e.config.IPVS.Resync)
 		}
@@ -225,7 +229,9 @@ func (e *Engine) settle() {
 	e.beat.Store(time.Now().UnixNano())
 	e.replan()
 	e.order()
+	e.addMarks()
 	e.reconcile()
+	e.trimMarks()
 	e.publish()
 	e.pay()
 }

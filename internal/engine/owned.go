@@ -184,3 +184,14 @@ func parseRow(words []string) (ipvsctl.Row, error) {
 	}
 	return row, nil
 }
+
+// hasMark tells whether a service of a firewall mark is ours: packets may have
+// been marked for it.
+func (o owned) hasMark() bool {
+	for row := range o.rows {
+		if row.Service.FWMark != 0 {
+			return true
+		}
+	}
+	return false
+}

@@ -133,6 +133,7 @@ func (e *Engine) install(config *conf.Config) {
 		}
 	}
 	e.table.setTimeouts(config.IPVS.Timeouts)
+	e.setMarks(config)
 	e.keepSettings()
 	e.advise()
 	e.remember()

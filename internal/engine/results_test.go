@@ -28,13 +28,7 @@ func TestServerWithoutChecksIsNoNews(t *testing.T) {
 		w.servers.set("10.0.0.1", "gone")
 		w.start()
 		w.after(2 * time.Second)
-		next := *w.config
-		next.VirtualServers = []*conf.VirtualServer{pool(1, remove)}
-		w.config = &next
-		if err := w.engine.Reload(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		synctest.Wait()
+		w.reload(pool(1, remove))
 		w.table("1=1")
 		got := w.events(KindReal)
 		if len(got) != 2 || got[1] != "10.0.0.1:80 down>up" {

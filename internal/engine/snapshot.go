@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/lvs-director/director/checks"
+	"github.com/lvs-director/director/conf"
 	"github.com/lvs-director/director/ipvsctl"
 )
 
@@ -100,7 +101,7 @@ func (s *service) snapshot(now time.Time) *ServiceStatus {
 	st := &ServiceStatus{Name: vs.Name, State: s.state(), Since: s.since, Reason: s.reason(), WeightUp: s.weight,
 		Quorum: vs.Quorum, SorryInUse: !s.quorum && vs.Sorry != nil, Panics: s.panics, Reals: make([]*RealStatus, len(vs.Reals))}
 	for _, svc := range vs.Services {
-		st.Addresses = append(st.Addresses, svc.ID.String())
+		st.Addresses = append(st.Addresses, svc.ID.String()+markedAddresses(vs))
 		st.Scheduler = schedulerOf(svc)
 	}
 	views := s.views(now)
@@ -119,6 +120,18 @@ func (s *service) snapshot(now time.Time) *ServiceStatus {
 		st.Reals[i] = rs
 	}
 	return st
+}
+
+// markedAddresses tells, behind a mark, of the addresses that get it.
+func markedAddresses(vs *conf.VirtualServer) string {
+	switch n := len(vs.Marked); n {
+	case 0:
+		return ""
+	case 1:
+		return fmt.Sprintf(" (%s)", vs.Marked[0])
+	default:
+		return fmt.Sprintf(" (%s and %d more)", vs.Marked[0], n-1)
+	}
 }
 
 // schedulerOf names a scheduler with its flags, as ipvsadm does in parentheses.

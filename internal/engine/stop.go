@@ -27,6 +27,7 @@ func (e *Engine) shutdown() {
 	if err := e.applyAtStop(wanted); err != nil {
 		e.event(Event{Kind: KindApply, Reason: "the table stays as it is", Error: err.Error()})
 	}
+	e.stopMarks()
 	e.event(Event{Kind: KindStart, To: "stopped"})
 }
 

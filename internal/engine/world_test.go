@@ -30,6 +30,7 @@ type world struct {
 	engine   *Engine
 	config   *conf.Config
 	settings ipvsctl.SettingsTree
+	marks    MarkKernel
 	loadErr  error
 	mu       sync.Mutex
 	openErr  error
@@ -161,6 +162,7 @@ func (w *world) start() {
 	w.engine = New(Options{
 		Log: log, Config: w.config, Version: "test", Router: w.router, Pool: checks.NewPool(log),
 		Open:     w.open,
+		Marks:    w.marks,
 		Settings: w.settings,
 		Loader:   func() (*conf.Config, error) { return w.config, w.loadErr },
 	})

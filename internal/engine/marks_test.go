@@ -1,0 +1,168 @@
+package engine
+
+import (
+	"errors"
+	"maps"
+	"net/netip"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/lvs-director/director/conf"
+	"github.com/lvs-director/director/ipvsctl"
+	"github.com/lvs-director/director/ipvsctl/marks"
+)
+
+// memoryMarks are the marks of a kernel in memory.
+type memoryMarks struct {
+	mu      sync.Mutex
+	have    marks.Table
+	whole   bool
+	refuses error
+	writes  int
+}
+
+func (m *memoryMarks) Read() (marks.Table, bool, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return maps.Clone(m.have), m.whole, m.refuses
+}
+
+func (m *memoryMarks) Write(have, want marks.Table, whole bool) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if whole != m.whole || whole && len(marks.Diff(have, m.have)) > 0 {
+		return errors.New("that is not what is there")
+	}
+	m.have, m.whole = maps.Clone(want), true
+	m.writes++
+	return m.refuses
+}
+
+func (m *memoryMarks) Remove() error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.have, m.whole = nil, false
+	return m.refuses
+}
+
+// set changes the marks behind the daemon's back.
+func (m *memoryMarks) set(f func(*memoryMarks)) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	f(m)
+}
+
+// marked is a pool behind a mark of addresses.
+func marked(mark uint32, addrs ...string) *conf.VirtualServer {
+	vs := pool(1, remove)
+	vs.Services[0].ID = ipvsctl.ServiceID{FWMark: mark, Family: ipvsctl.IPv4}
+	for _, a := range addrs {
+		vs.Marked = append(vs.Marked, marks.Target{Protocol: ipvsctl.TCP, Addr: netip.MustParseAddrPort(a)})
+	}
+	return vs
+}
+
+func (w *world) wantMarks(m *memoryMarks, want marks.Table) {
+	w.t.Helper()
+	have, _, _ := m.Read()
+	if diff := cmp.Diff(want, have); diff != "" {
+		w.t.Errorf("marks (-want +got):\n%s", diff)
+	}
+}
+
+func (w *world) reload(vss ...*conf.VirtualServer) {
+	w.t.Helper()
+	next := *w.config
+	next.VirtualServers = vss
+	w.config = &next
+	if err := w.engine.Reload(w.t.Context()); err != nil {
+		w.t.Fatal(err)
+	}
+	synctest.Wait()
+}
+
+func TestMarksFollowTheConfiguration(t *testing.T) {
+	one, two := marks.Target{Protocol: ipvsctl.TCP, Addr: netip.MustParseAddrPort("192.0.2.1:80")}, marks.Target{Protocol: ipvsctl.TCP, Addr: netip.MustParseAddrPort("192.0.2.2:80")}
+	synctest.Test(t, func(t *testing.T) {
+		kernel := &memoryMarks{}
+		w := newWorld(t, marked(7, "192.0.2.1:80"))
+		w.marks = kernel
+		w.start()
+		w.wantMarks(kernel, marks.Table{one: 7})
+		w.reload(marked(7, "192.0.2.1:80"))
+		if kernel.writes != 1 {
+			t.Errorf("%d writes, want that nothing is written again", kernel.writes)
+		}
+		w.reload(marked(7, "192.0.2.1:80", "192.0.2.2:80"))
+		w.wantMarks(kernel, marks.Table{one: 7, two: 7})
+		w.reload(marked(8, "192.0.2.2:80"))
+		w.wantMarks(kernel, marks.Table{two: 8})
+		w.reload(pool(1, remove))
+		w.wantMarks(kernel, nil)
+		w.stop(errSignal)
+	})
+}
+
+func TestMarksAreRepaired(t *testing.T) {
+	one := marks.Target{Protocol: ipvsctl.TCP, Addr: netip.MustParseAddrPort("192.0.2.1:80")}
+	synctest.Test(t, func(t *testing.T) {
+		kernel := &memoryMarks{}
+		w := newWorld(t, marked(7, "192.0.2.1:80"))
+		w.marks = kernel
+		w.start()
+		kernel.set(func(m *memoryMarks) { m.have = marks.Table{one: 9} })
+		w.after(6 * time.Second)
+		w.wantMarks(kernel, marks.Table{one: 7})
+		kernel.set(func(m *memoryMarks) { m.have, m.whole = nil, false })
+		w.after(6 * time.Second)
+		w.wantMarks(kernel, marks.Table{one: 7})
+		got := w.events(KindDrift)
+		if len(got) != 2 || !strings.Contains(got[0], "mark tcp 192.0.2.1:80 with 7 instead of 9") || !strings.Contains(got[1], "nft table inet director") {
+			t.Errorf("events %q", got)
+		}
+		w.stop(errSignal)
+		w.wantMarks(kernel, nil)
+	})
+}
+
+// A kernel without nftables is told of once, and tried again.
+func TestMarksAreRetried(t *testing.T) {
+	one := marks.Target{Protocol: ipvsctl.TCP, Addr: netip.MustParseAddrPort("192.0.2.1:80")}
+	synctest.Test(t, func(t *testing.T) {
+		kernel := &memoryMarks{refuses: errors.New("no nf_tables")}
+		w := newWorld(t, marked(7, "192.0.2.1:80"))
+		w.marks = kernel
+		w.start()
+		w.after(time.Minute)
+		if got := w.events(KindApply); len(got) != 1 {
+			t.Errorf("events %q, want one", got)
+		}
+		kernel.set(func(m *memoryMarks) { m.refuses = nil })
+		w.after(10 * time.Second)
+		w.wantMarks(kernel, marks.Table{one: 7})
+		w.stop(errSignal)
+	})
+}
+
+// Marks that a former run has left for a service that is ours go, also when
+// none are configured any more.
+func TestMarksOfAFormerRun(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		kernel := &memoryMarks{}
+		w := newWorld(t, marked(7, "192.0.2.1:80"))
+		w.marks = kernel
+		w.start()
+		w.stop(ErrLeave)
+		next := *w.config
+		next.VirtualServers = []*conf.VirtualServer{pool(1, remove)}
+		w.config = &next
+		w.start()
+		w.wantMarks(kernel, nil)
+		w.stop(errSignal)
+	})
+}

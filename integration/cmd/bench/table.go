@@ -19,7 +19,11 @@ const (
 // table is what was measured, by row and peer.
 type table struct {
 	rows []*row
+	lost []string // trials that gave no figure, and why
 }
+
+// lose notes a trial that gave no figure.
+func (t *table) lose(why string) { t.lost = append(t.lost, why) }
 
 // row is one quantity: less is better.
 type row struct {
@@ -75,6 +79,9 @@ func (t *table) String() string {
 		fmt.Fprintf(w, "%s, %s\t%s\t%s\t%s\t\n", r.name, r.unit, spread(r.samples["director"]), spread(r.samples["keepalived"]), r.ratio())
 	}
 	w.Flush()
+	for _, why := range t.lost {
+		fmt.Fprintf(&b, "no figure: %s\n", why)
+	}
 	return b.String()
 }
 
@@ -84,6 +91,12 @@ func (t *table) markdown() string {
 	b.WriteString("| what (min / median / max) | director | keepalived | ratio of the medians |\n|---|---|---|---|\n")
 	for _, r := range t.rows {
 		fmt.Fprintf(&b, "| %s, %s | %s | %s | %s |\n", r.name, r.unit, spread(r.samples["director"]), spread(r.samples["keepalived"]), r.ratio())
+	}
+	if len(t.lost) > 0 {
+		b.WriteString("\nTrials that gave no figure:\n\n")
+		for _, why := range t.lost {
+			fmt.Fprintf(&b, "- %s\n", why)
+		}
 	}
 	return b.String()
 }

@@ -43,4 +43,9 @@ func TestTable(t *testing.T) {
 	if diff := cmp.Diff(want, tab.markdown()); diff != "" {
 		t.Errorf("table (-want +got):\n%s", diff)
 	}
+	tab.lose("keepalived: it has ended")
+	want += "\nTrials that gave no figure:\n\n- keepalived: it has ended\n"
+	if diff := cmp.Diff(want, tab.markdown()); diff != "" {
+		t.Errorf("table with a lost trial (-want +got):\n%s", diff)
+	}
 }

@@ -15,6 +15,7 @@ type work struct {
 	odd      int           // the real server whose weight is not 1, counted over all
 	weight   int           // its weight
 	pair     pair
+	group    int // addresses 10.2.0.x:80 of one virtual server with twenty real servers
 }
 
 // pair is a VRRP pair with connection synchronisation in front of one echo server.
@@ -38,12 +39,19 @@ func (w work) weightOf(x int) int {
 // peer is a program that does the work.
 type peer interface {
 	name() string
+	groupDestinations(addresses int) int
 	// start starts it in a box; the function makes it read other work.
 	start(n *lab.Network, box *lab.Namespace, w work) (*lab.Process, func(work) error, error)
 }
 
+// groupServers are the real servers of a group.
+const groupServers = 20
+
 // director is ours.
 type director struct{}
+
+// groupDestinations is how many destinations the kernel has for a group.
+func (director) groupDestinations(int) int { return groupServers }
 
 func (director) name() string { return "director" }
 
@@ -56,6 +64,13 @@ func (director) config(w work) string {
 		}
 		for r := range 10 {
 			fmt.Fprintf(&b, "  real_server \"%s:80\" { weight = %d }\n", real(v*10+r), w.weightOf(v*10+r))
+		}
+		b.WriteString("}\n")
+	}
+	if w.group > 0 {
+		fmt.Fprintf(&b, "virtual_server \"group\" {\n  address = \"10.2.0.0-10.2.0.%d:80\"\n  fwmark = 7\n  scheduler = \"wlc\"\n", w.group-1)
+		for r := range groupServers {
+			fmt.Fprintf(&b, "  real_server \"%s:80\" {}\n", real(r))
 		}
 		b.WriteString("}\n")
 	}
@@ -93,6 +108,8 @@ func (d director) start(n *lab.Network, box *lab.Namespace, w work) (*lab.Proces
 // keepalived is the one to be measured against.
 type keepalived struct{}
 
+func (keepalived) groupDestinations(addresses int) int { return addresses * groupServers }
+
 func (keepalived) name() string { return "keepalived" }
 
 func (keepalived) config(w work) string {
@@ -113,6 +130,13 @@ func (keepalived) config(w work) string {
 				b.WriteString("        TCP_CHECK {\n            connect_timeout 3\n            retry 0\n        }\n")
 			}
 			b.WriteString("    }\n")
+		}
+		b.WriteString("}\n")
+	}
+	if w.group > 0 {
+		fmt.Fprintf(&b, "virtual_server_group many {\n    10.2.0.0-%d 80\n}\nvirtual_server group many {\n    lb_algo wlc\n    lb_kind NAT\n    protocol TCP\n", w.group-1)
+		for r := range groupServers {
+			fmt.Fprintf(&b, "    real_server %s 80 {\n        weight 1\n    }\n", real(r))
 		}
 		b.WriteString("}\n")
 	}

@@ -78,7 +78,7 @@ type ScriptTrack struct {
 	Monitor checks.Monitor
 }
 
-// Hook is a command that is run when a group has entered a state.
+// Hook is a command that is run when a group or a virtual server has entered a state.
 type Hook struct {
 	Command checks.Command
 	Timeout time.Duration
@@ -112,6 +112,7 @@ type VirtualServer struct {
 	// PanicThreshold is the share of the real servers, in percent, below which
 	// those that were up last are kept, whatever their checks say. 0 is never.
 	PanicThreshold int
+	Hooks          map[string]Hook // by what has become of the quorum: "up", "down"
 }
 
 // RealServer is one destination with its checks. All must be up.

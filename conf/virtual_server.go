@@ -100,6 +100,9 @@ var virtualServerSchema = schema[virtualServer]{
 		choose("check", checkVariants, func(_ *decoder, b *block, v *virtualServer, c *check) {
 			v.checks = append(v.checks, placedCheck{c, b.at})
 		}),
+		nest(&serverHookSchema, false, func(d *decoder, b *block, v *virtualServer, h hook) {
+			addHook(d, b.label(0), &v.pool.Hooks, h, "up", "down")
+		}),
 		nest(&realServerSchema, false, addRealServer),
 	},
 }

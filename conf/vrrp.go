@@ -4,7 +4,6 @@ import (
 	"net/netip"
 	"time"
 
-	"github.com/lvs-director/director/checks"
 	"github.com/lvs-director/director/ipvsctl"
 	"github.com/lvs-director/director/vrrp"
 )
@@ -50,7 +49,9 @@ var groupSchema = schema[group]{
 			g.policy.Sync, g.syncAt = &s, b.at
 		}),
 		choose("track", trackVariants, addTrack),
-		nest(&hookSchema, false, addHook),
+		nest(&groupHookSchema, false, func(d *decoder, b *block, g *group, h hook) {
+			addHook(d, b.label(0), &g.policy.Hooks, h, "master", "backup", "fault")
+		}),
 	}, append(groupBlocks(), fixtureBlocks(func(g *group) *fixtures { return &g.fixtures })...)...),
 }
 
@@ -140,40 +141,6 @@ func setSyncGroup(d *decoder, v value, s *ipvsctl.Daemon) {
 		return
 	}
 	s.Group = addr
-}
-
-// hook is a block hook as decoded.
-type hook struct{ Hook }
-
-var hookSchema = schema[hook]{
-	kind:   "hook",
-	labels: []string{"a state (master, backup, fault)"},
-	doc:    "A program that is run when the group has entered the state.",
-	start:  defaultHook,
-	keys: []key[hook]{
-		commandKey(func(h *hook) *checks.Command { return &h.Command }, "the program and its arguments; no shell is involved"),
-		duration("timeout", 100*time.Millisecond, time.Hour, func(h *hook) *time.Duration { return &h.Timeout },
-			"after so long it is killed together with all that it started"),
-	},
-}
-
-// addHook adds the hook of block b to g.
-func addHook(d *decoder, b *block, g *group, h hook) {
-	state := b.label(0)
-	switch state.text {
-	case "master", "backup", "fault":
-	default:
-		d.failHint(state.at, suggest(state.text, []string{"master", "backup", "fault"}), "hook %q: want one of master, backup, fault", state.text)
-		return
-	}
-	if _, twice := g.policy.Hooks[state.text]; twice {
-		d.fail(state.at, "hook %q is given twice", state.text)
-		return
-	}
-	if g.policy.Hooks == nil {
-		g.policy.Hooks = map[string]Hook{}
-	}
-	g.policy.Hooks[state.text] = h.Hook
 }
 
 // syncGroup is a block vrrp_sync_group as decoded.

@@ -16,8 +16,9 @@ import (
 // The order is fixed: daemons that are to end (a running one excludes
 // destinations of another family than their service), then service by service
 // the additions and edits, each service with its destinations, so that a new
-// one does not refuse clients for long; then all deletions; then daemons that
-// start or start again; then the time-outs. Both tables may be in any spelling,
+// one does not refuse clients for long, and those that get weight 0 last, so that
+// no client finds nobody between one that leaves and one that comes; then all
+// deletions; then daemons that start or start again; then the time-outs. Both tables may be in any spelling,
 // see Table.Normal. After the operations are done, a second Diff is empty.
 func Diff(have, want Table, own Ownership) []Op {
 	have, want = have.Normal(), want.Normal()
@@ -65,15 +66,20 @@ func (d *differ) service(have, want Service) {
 	case !have.sameHead(want):
 		d.set = append(d.set, Op{Kind: EditService, Service: want.head()})
 	}
+	var leave []Op
 	for _, dest := range want.Destinations {
 		had, exists := findDestination(have.Destinations, dest.Addr)
-		switch {
+		switch edit := (Op{Kind: EditDestination, Service: Service{ID: want.ID}, Destination: dest}); {
 		case !exists:
 			d.set = append(d.set, Op{Kind: AddDestination, Service: Service{ID: want.ID}, Destination: dest})
-		case had != dest:
-			d.set = append(d.set, Op{Kind: EditDestination, Service: Service{ID: want.ID}, Destination: dest})
+		case had == dest:
+		case dest.Weight == 0 && had.Weight > 0:
+			leave = append(leave, edit)
+		default:
+			d.set = append(d.set, edit)
 		}
 	}
+	d.set = append(d.set, leave...)
 	d.destinations(have, want)
 }
 

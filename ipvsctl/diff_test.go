@@ -71,6 +71,16 @@ func TestDiff(t *testing.T) {
 			name: "nothing",
 		},
 		{
+			name: "who comes is there before who leaves",
+			have: table(virtual(tcp(web), real("10.0.0.1:80", 1), real("10.0.0.2:80", 0))),
+			want: table(virtual(tcp(web), real("10.0.0.1:80", 0), real("10.0.0.2:80", 1), real("10.0.0.3:80", 1))),
+			ops: []string{
+				"-e -t 192.0.2.1:80 -r 10.0.0.2:80 -m -w 1",
+				"-a -t 192.0.2.1:80 -r 10.0.0.3:80 -m -w 1",
+				"-e -t 192.0.2.1:80 -r 10.0.0.1:80 -m -w 0",
+			},
+		},
+		{
 			name: "from empty, service by service",
 			want: table(virtual(tcp(tls), real("10.0.0.2:443", 2), real("10.0.0.1:443", 1)), virtual(tcp(web), real("10.0.0.1:80", 1))),
 			ops: []string{

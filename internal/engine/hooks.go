@@ -15,10 +15,11 @@ import (
 // commands can do, the oldest story is still told in order.
 const hookQueueSize = 256
 
-// hookRun is one hook that is due.
+// hookRun is one hook that is due: of a group or of a virtual server.
 type hookRun struct {
-	group, state string
-	hook         conf.Hook
+	group, virtualServer string
+	state, reason        string
+	hook                 conf.Hook
 }
 
 // hookQueue runs hooks one after the other, each awaited, in the order in which
@@ -62,10 +63,10 @@ func (h hookRun) run(ctx context.Context) Event {
 	ctx, cancel := context.WithTimeout(ctx, h.hook.Timeout)
 	defer cancel()
 	command := h.hook.Command
-	command.Env = append(slices.Clone(command.Env), "DIRECTOR_GROUP="+h.group, "DIRECTOR_STATE="+h.state)
+	command.Env = append(slices.Clone(command.Env), h.environment()...)
 	start := time.Now()
 	exit, output, err := checks.RunCommand(ctx, command)
-	ev := Event{Kind: KindHook, Group: h.group, To: h.state, Reason: firstLine(output), Latency: time.Since(start)}
+	ev := Event{Kind: KindHook, Group: h.group, VirtualServer: h.virtualServer, To: h.state, Reason: firstLine(output), Latency: time.Since(start)}
 	switch {
 	case err != nil:
 		ev.Error = err.Error()
@@ -73,6 +74,14 @@ func (h hookRun) run(ctx context.Context) Event {
 		ev.Error = fmt.Sprintf("exit status %d", exit)
 	}
 	return ev
+}
+
+// environment tells the command what it is about.
+func (h hookRun) environment() []string {
+	if h.virtualServer != "" {
+		return []string{"DIRECTOR_VIRTUAL_SERVER=" + h.virtualServer, "DIRECTOR_STATE=" + h.state, "DIRECTOR_REASON=" + h.reason}
+	}
+	return []string{"DIRECTOR_GROUP=" + h.group, "DIRECTOR_STATE=" + h.state}
 }
 
 // firstLine returns the first line of a command's output.

@@ -130,6 +130,9 @@ func (e *Engine) replan() {
 				ev.From = upDown(had)
 			}
 			e.event(ev)
+			if hook, ok := s.vs.Hooks[ev.To]; ok {
+				e.hooks.add(hookRun{virtualServer: s.vs.Name, state: ev.To, reason: ev.Reason, hook: hook})
+			}
 			e.roles.tracksChanged = true
 		}
 		e.table.forget(s.planned)

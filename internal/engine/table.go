@@ -238,7 +238,7 @@ func (e *Engine) resync() {
 	if err == nil && len(drift) > 0 {
 		var again []ipvsctl.Op
 		again, err = e.drift()
-		drift = confirmed(drift, again)
+		drift = ipvsctl.Confirmed(drift, again)
 	}
 	if err != nil {
 		e.applyFailed(err)
@@ -277,21 +277,6 @@ func (e *Engine) drift() ([]ipvsctl.Op, error) {
 		return nil, err
 	}
 	return ipvsctl.Diff(e.table.known, e.table.desired, e.ownership()), nil
-}
-
-// confirmed returns the operations that are in both lists.
-func confirmed(first, second []ipvsctl.Op) []ipvsctl.Op {
-	seen := make(map[string]struct{}, len(first))
-	for _, op := range first {
-		seen[op.String()] = struct{}{}
-	}
-	both := second[:0]
-	for _, op := range second {
-		if _, ok := seen[op.String()]; ok {
-			both = append(both, op)
-		}
-	}
-	return both
 }
 
 // realOf names the destination of an operation, if it has one.

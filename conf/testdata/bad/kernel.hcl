@@ -65,3 +65,11 @@ virtual_server "d" {
 virtual_server "e" {
   addresses = ["192.0.2.10-192.0.2.9:80", "192.0.2.1-192.0.200.1:1-1000", "192.0.2.77", "192.0.2.77:90-", "[2001:db8::1]:80", "192.0.2.88:80", "192.0.2.88:80"]
 }
+
+virtual_server "hooks" {
+  address = "192.0.2.99:80"
+  hook "master" { command = ["/bin/true"] }
+  hook "up" { command = ["/bin/true"] }
+  hook "up" { command = ["/bin/false"] }
+  hook "down" { timeout = "0s" }
+}

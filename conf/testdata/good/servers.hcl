@@ -36,6 +36,11 @@ check "https" "secure" {
 }
 
 virtual_server "web" {
+  hook "up" { command = ["/etc/director/announce", "add"] }
+  hook "down" {
+    command = ["/etc/director/announce", "del"]
+    timeout = "5s"
+  }
   addresses  = ["192.0.2.10:80", "192.0.2.11:8080-8082", "192.0.2.20-192.0.2.22:80"]
   scheduler  = "mh"
   checks     = ["healthz"]

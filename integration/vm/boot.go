@@ -12,6 +12,8 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -117,6 +119,17 @@ func (m *Machine) boot(ctx context.Context, dir string, job Job, observe func(Ev
 		// served first. It need not succeed.
 		syscall.Setpriority(syscall.PRIO_PROCESS, cmd.Process.Pid, -10)
 	}
+	watchCtx, stopWatch := context.WithCancel(ctx)
+	var stuck atomic.Bool
+	var watch sync.WaitGroup
+	watch.Go(func() {
+		if awaitStuck(watchCtx, console) {
+			stuck.Store(true)
+			cmd.Process.Kill()
+		}
+	})
+	defer watch.Wait()
+	defer stopWatch()
 	if job.Terminal != nil {
 		// It ends with the program: a read of a terminal cannot be interrupted.
 		go io.Copy(input, job.Terminal)
@@ -128,7 +141,9 @@ func (m *Machine) boot(ctx context.Context, dir string, job Job, observe func(Ev
 		return exits, nil
 	}
 	cause := errors.Join(readErr, waitErr)
-	if ctx.Err() != nil {
+	if stuck.Load() {
+		cause = ErrStuck
+	} else if ctx.Err() != nil {
 		cause = context.Cause(ctx)
 	} else if cause == nil {
 		cause = errors.New("the guest ended before its work")

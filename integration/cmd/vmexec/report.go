@@ -37,6 +37,14 @@ func (r *report) finish() int {
 	return 1
 }
 
+// mark is how far a report had come.
+type mark struct{ passed, failed int }
+
+func (r *report) mark() mark { return mark{r.passed, len(r.failed)} }
+
+// reset forgets what came after m.
+func (r *report) reset(m mark) { r.passed, r.failed = m.passed, r.failed[:m.failed] }
+
 // testEvent is a line of `go tool test2json`.
 type testEvent struct {
 	Action, Test, Output string

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -47,27 +48,50 @@ func test(ctx context.Context, opts options, args []string) (int, error) {
 	}
 	stage(fmt.Sprintf("built the tests of %d packages", len(suites)))
 
+	report := newReport(os.Stdout, *verbose)
+	for boots := 1; len(suites) > 0; boots++ {
+		done, err := runSuites(ctx, machine, opts, suites, report, stage, func(s suite) vm.Step {
+			return vm.Step{
+				Name: s.pkg,
+				Dir:  s.dir,
+				Args: []string{
+					s.binary, "-test.v=test2json", "-test.run=" + s.run,
+					"-test.timeout=" + limit.String(), "-test.paniconexit0",
+				},
+				Env:   []string{vm.ProgramVariable + "=" + program},
+				Limit: *limit + time.Minute,
+			}
+		})
+		suites = suites[done:]
+		if errors.Is(err, vm.ErrStuck) && boots < maxBoots {
+			say("%v: booting another for %s and what follows", err, suites[0].pkg)
+			continue
+		}
+		if err != nil {
+			return 125, err
+		}
+	}
+	return report.finish(), nil
+}
+
+// maxBoots is how often a guest is booted whose emulator loses a processor.
+const maxBoots = 3
+
+// runSuites runs suites in one boot and returns how many it has finished.
+func runSuites(ctx context.Context, machine *vm.Machine, opts options, suites []suite, report *report, stage func(string), step func(suite) vm.Step) (done int, err error) {
 	job := vm.Job{Out: opts.out, Limit: opts.limit}
 	for _, s := range suites {
-		job.Steps = append(job.Steps, vm.Step{
-			Name: s.pkg,
-			Dir:  s.dir,
-			Args: []string{
-				s.binary, "-test.v=test2json", "-test.run=" + s.run,
-				"-test.timeout=" + limit.String(), "-test.paniconexit0",
-			},
-			Env:   []string{vm.ProgramVariable + "=" + program},
-			Limit: *limit + time.Minute,
-		})
+		job.Steps = append(job.Steps, step(s))
 	}
-	report := newReport(os.Stdout, *verbose)
 	var current *watcher
+	var before mark
 	_, err = machine.Run(ctx, job, func(e vm.Event) {
 		switch e.Stream {
 		case vm.Began:
 			if e.Step == 0 {
 				stage("booted")
 			}
+			before = report.mark()
 			current = report.watch(ctx, suites[e.Step])
 		case vm.Stdout, vm.Stderr:
 			current.Write(e.Data)
@@ -75,13 +99,14 @@ func test(ctx context.Context, opts options, args []string) (int, error) {
 			current.end(e.Exit)
 			stage("ran " + suites[e.Step].pkg)
 			current = nil
+			done++
 		}
 	})
 	if current != nil {
 		current.end(vm.Exit{Error: "the guest ended"})
+		if errors.Is(err, vm.ErrStuck) {
+			report.reset(before) // that suite begins anew
+		}
 	}
-	if err != nil {
-		return 125, err
-	}
-	return report.finish(), nil
+	return done, err
 }

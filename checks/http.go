@@ -3,6 +3,9 @@ package checks
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -32,8 +35,13 @@ type HTTP struct {
 	Contains string        // what the body must hold; empty is anything
 	Matches  string        // regular expression (RE2) that the body must match
 	JSON     JSON          // what the body must hold as JSON
+	SHA256   string        // digest that the whole body must have, in hexadecimal, of less than 64 KiB; empty is any
+
+	User     string // basic authentication (RFC 7617); empty is none
+	Password string
 
 	WeightHeader string // header of the answer with the weight that the server asks for; empty is none
+	WeightBody   bool   // the first word of the body is that weight
 	Proxy        Proxy  // header that begins the connection
 }
 
@@ -85,7 +93,7 @@ func (p HTTP) ready() *httpRunner {
 	if p.TLS == nil {
 		r.request = append([]byte(p.Proxy.header()), r.request...)
 	}
-	r.wants = httpWants{body: p.Contains != "" || p.Matches != "" || p.JSON.Path != "", head: p.Method == "HEAD"}
+	r.wants = httpWants{body: p.Contains != "" || p.Matches != "" || p.JSON.Path != "" || p.SHA256 != "" || p.WeightBody, head: p.Method == "HEAD"}
 	if len(r.Status) == 0 {
 		r.Status = []StatusRange{{200, 299}}
 	}
@@ -128,6 +136,9 @@ func (p HTTP) request() []byte {
 		}
 	}
 	headers := []Header{{"Host", host}, {"User-Agent", "director"}, {"Accept", "*/*"}, {"Connection", "close"}}
+	if p.User != "" {
+		headers = append(headers, Header{"Authorization", "Basic " + base64.StdEncoding.EncodeToString([]byte(p.User+":"+p.Password))})
+	}
 	for _, h := range p.Headers {
 		own := func(d Header) bool { return strings.EqualFold(d.Name, h.Name) }
 		headers = deleteHeader(headers, own)
@@ -232,18 +243,39 @@ func (r *httpRunner) problem(a httpAnswer, seen *Observation) string {
 			return "http body " + problem
 		}
 	}
-	if r.WeightHeader == "" {
-		return ""
+	if r.SHA256 != "" {
+		if problem := digestProblem(a.body, r.SHA256); problem != "" {
+			return "http body " + problem
+		}
 	}
-	value, ok := field(a.header, r.WeightHeader)
-	if !ok {
-		return ""
+	switch value, ok := field(a.header, r.WeightHeader); {
+	case r.WeightHeader != "" && ok:
+		weight, ok := parseWeight(string(value))
+		if !ok {
+			return fmt.Sprintf("http header %s is %s, wanted a weight", r.WeightHeader, shorten(value))
+		}
+		seen.Weight = &weight
+	case r.WeightBody:
+		first, _, _ := bytes.Cut(bytes.TrimSpace(a.body), []byte{'\n'})
+		word, _, _ := strings.Cut(string(first), " ")
+		weight, ok := parseWeight(strings.TrimSpace(word))
+		if !ok {
+			return fmt.Sprintf("http body begins with %s, wanted a weight", shorten([]byte(word)))
+		}
+		seen.Weight = &weight
 	}
-	weight, ok := parseWeight(string(value))
-	if !ok {
-		return fmt.Sprintf("http header %s is %s, wanted a weight", r.WeightHeader, shorten(value))
+	return ""
+}
+
+// digestProblem says why a body does not have a digest, if it does not.
+func digestProblem(body []byte, want string) string {
+	if len(body) >= maxHTTPBody {
+		return fmt.Sprintf("has %d bytes or more, of which no digest is made", maxHTTPBody)
 	}
-	seen.Weight = &weight
+	sum := sha256.Sum256(body)
+	if got := hex.EncodeToString(sum[:]); got != want {
+		return fmt.Sprintf("has the digest %s…, wanted %s…", got[:12], want[:12])
+	}
 	return ""
 }
 

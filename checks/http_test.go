@@ -47,9 +47,13 @@ func proxied(head string) func(net.Conn) {
 }
 
 func TestHTTPWeight(t *testing.T) {
-	p := HTTP{Target: serve(t, reply(okHead+"X-Weight: 7\r\n\r\n")), WeightHeader: "X-Weight"}
-	if seen := p.Run(t.Context()); !seen.OK || seen.Weight == nil || *seen.Weight != 7 {
-		t.Errorf("saw %+v, want weight 7", seen)
+	for _, p := range []HTTP{
+		{Target: serve(t, reply(okHead+"X-Weight: 7\r\n\r\n")), WeightHeader: "X-Weight"},
+		{Target: serve(t, reply(okHead+"\r\n 7 of 10\nand more")), WeightBody: true},
+	} {
+		if seen := p.Run(t.Context()); !seen.OK || seen.Weight == nil || *seen.Weight != 7 {
+			t.Errorf("saw %+v, want weight 7", seen)
+		}
 	}
 }
 
@@ -75,6 +79,13 @@ func TestHTTP(t *testing.T) {
 
 		{"json", reply(okHead + "\r\n" + `{"db":[{"state":"up"},{"state":2}]}`), HTTP{JSON: JSON{"db.1.state", []string{"1", "2"}}}, "200", ""},
 		{"json, just there", reply(okHead + "\r\n" + `{"ready":true}`), HTTP{JSON: JSON{Path: "ready"}}, "200", ""},
+		{"digest", reply(okHead + "\r\nok"), HTTP{SHA256: "2689367b205c16ce32ed4200942b8b8b1e262dfc70d9bc9fbc77c49699a4f1df"}, "200", ""},
+		{"basic authentication", func(c net.Conn) {
+			if !readUntil(c, "Authorization: Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==\r\n") {
+				return
+			}
+			_, _ = io.WriteString(c, okHead+"\r\n")
+		}, HTTP{User: "Aladdin", Password: "open sesame"}, "200", ""},
 		{"proxy 1", proxied("PROXY UNKNOWN\r\nGET "), HTTP{Proxy: 1}, "200", ""},
 		{"proxy 2", proxied("\r\n\r\n\x00\r\nQUIT\n\x20\x00\x00\x00GET "), HTTP{Proxy: 2}, "200", ""},
 
@@ -82,6 +93,9 @@ func TestHTTP(t *testing.T) {
 		{"json, not there", reply(okHead + "\r\n" + `{"state":["up"]}`), HTTP{JSON: JSON{Path: "state.1"}}, "200", "http body has no state.1"},
 		{"json, false", reply(okHead + "\r\n" + `{"ready":false}`), HTTP{JSON: JSON{Path: "ready"}}, "200", `http body has ready = "false"`},
 		{"no json", reply(okHead + "\r\nready"), HTTP{JSON: JSON{Path: "ready"}}, "200", "http body is not JSON"},
+		{"other digest", reply(okHead + "\r\nko"), HTTP{SHA256: "2689367b205c16ce32ed4200942b8b8b1e262dfc70d9bc9fbc77c49699a4f1df"}, "200", "http body has the digest 1fdbc74ccfd6…, wanted 2689367b205c…"},
+		{"too much for a digest", reply(okHead + "\r\n" + strings.Repeat("x", maxHTTPBody)), HTTP{SHA256: "2689367b205c16ce32ed4200942b8b8b1e262dfc70d9bc9fbc77c49699a4f1df"}, "200", "http body has 65536 bytes or more, of which no digest is made"},
+		{"no weight in the body", reply(okHead + "\r\nheavy load"), HTTP{WeightBody: true}, "200", `http body begins with "heavy", wanted a weight`},
 		{"no weight", reply(okHead + "X-Weight: heavy\r\n\r\n"), HTTP{WeightHeader: "x-weight"}, "200", `http header x-weight is "heavy", wanted a weight`},
 		{"wrong status", reply("HTTP/1.1 503 Busy\r\n\r\n"), HTTP{}, "503", "http status 503, wanted 200-299"},
 		{"wrong status, long list", reply(okHead + "\r\n"), HTTP{Status: []StatusRange{{301, 302}, {404, 404}}}, "200", "http status 200, wanted 301-302, 404"},

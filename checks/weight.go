@@ -6,7 +6,7 @@ func Weighs(p Probe) bool {
 	case Agent:
 		return true
 	case HTTP:
-		return p.WeightHeader != ""
+		return p.WeightHeader != "" || p.WeightBody
 	case Script:
 		return p.DynamicWeight || p.Exit == ExitKeepalived
 	}

@@ -7,7 +7,7 @@ func TestWeighs(t *testing.T) {
 		probe Probe
 		want  bool
 	}{
-		{TCP{}, false}, {HTTP{}, false}, {HTTP{WeightHeader: "X"}, true}, {Agent{}, true},
+		{TCP{}, false}, {HTTP{}, false}, {HTTP{WeightHeader: "X"}, true}, {HTTP{WeightBody: true}, true}, {Agent{}, true},
 		{Script{}, false}, {Script{Exit: ExitNagios}, false}, {Script{Exit: ExitKeepalived}, true}, {Script{DynamicWeight: true}, true},
 	}
 	for _, tt := range tests {

@@ -1,6 +1,8 @@
 package conf
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"regexp"
 	"slices"
 	"strconv"
@@ -17,7 +19,7 @@ var httpVariant = networkVariant(
 		doc:  "Up when an HTTP request gets the answer that is expected. Redirects are not followed: they are answers.",
 		keys: httpKeys,
 	},
-	checks.HTTP{Method: "GET", Path: "/"}, nil, aimHTTP,
+	checks.HTTP{Method: "GET", Path: "/"}, checkHTTP, aimHTTP,
 )
 
 var httpsVariant = networkVariant(
@@ -27,7 +29,7 @@ var httpsVariant = networkVariant(
 		keys:   httpKeys,
 		blocks: []inner[httpCheck]{optionalTLS(func(c *httpCheck) **checks.TLS { return &c.probe.TLS })},
 	},
-	checks.HTTP{Method: "GET", Path: "/", TLS: defaultTLS()}, nil, aimHTTP,
+	checks.HTTP{Method: "GET", Path: "/", TLS: defaultTLS()}, checkHTTP, aimHTTP,
 )
 
 func aimHTTP(p checks.HTTP, t probeTarget, r checks.Route) checks.Probe {
@@ -35,7 +37,7 @@ func aimHTTP(p checks.HTTP, t probeTarget, r checks.Route) checks.Probe {
 	return p
 }
 
-var httpKeys = []key[httpCheck]{
+var httpKeys = append([]key[httpCheck]{
 	checkedText("method", "string", func(c *httpCheck) *string { return &c.probe.Method }, checkToken,
 		"of the request"),
 	checkedText("path", "string", func(c *httpCheck) *string { return &c.probe.Path }, checkPath,
@@ -54,9 +56,43 @@ var httpKeys = []key[httpCheck]{
 		"what the body must hold as JSON: names and numbers of elements, joined by dots, such as `\"databases.0.state\"`").by("anything"),
 	texts("expect_json_value", "list of strings", func(c *httpCheck) *[]string { return &c.probe.JSON.Values },
 		"which values of `expect_json` are good").by("any but false, null and empty"),
+	checkedText("expect_body_sha256", "64 hexadecimal digits", func(c *httpCheck) *string { return &c.probe.SHA256 }, checkDigest,
+		"digest of the whole body, which must have less than 64 KiB").by("anything"),
+	checkedText("user", "string", func(c *httpCheck) *string { return &c.probe.User }, checkUser,
+		"who logs in by basic authentication").by("nobody"),
 	checkedText("weight_header", "string", func(c *httpCheck) *string { return &c.probe.WeightHeader }, checkToken,
 		"header of the answer whose value, a whole number, is the weight that the real server gets").by("none"),
+	truth("weight_body", func(c *httpCheck) *bool { return &c.probe.WeightBody },
+		"the first word of the body, a whole number, is the weight that the real server gets"),
 	proxyKey(func(c *httpCheck) *checks.Proxy { return &c.probe.Proxy }),
+}, secretKeys("password", func(c *httpCheck) *string { return &c.probe.Password }, "of the user")...)
+
+// checkHTTP checks what two arguments mean together.
+func checkHTTP(d *decoder, b *block, c *httpCheck) {
+	if c.probe.User == "" && c.probe.Password != "" {
+		d.fail(b.at, "check: password wants a user, too")
+	}
+	if c.probe.WeightHeader != "" && c.probe.WeightBody {
+		d.fail(b.where("weight_body"), "want one of weight_header and weight_body")
+	}
+	b.onlyOne(d, "password", "password_file")
+}
+
+// checkDigest says what a digest has to be when s is none.
+func checkDigest(s string) string {
+	if raw, err := hex.DecodeString(s); err != nil || len(raw) != sha256.Size || strings.ToLower(s) != s {
+		return "64 hexadecimal digits in lower case, as sha256sum prints them"
+	}
+	return ""
+}
+
+// checkUser says what the user of basic authentication has to be (RFC 7617,
+// section 2) when s is none.
+func checkUser(s string) string {
+	if strings.Contains(s, ":") || checkLine(s) != "" {
+		return "a name without a colon"
+	}
+	return ""
 }
 
 // proxyKey is the version of the PROXY protocol.

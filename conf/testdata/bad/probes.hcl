@@ -50,3 +50,11 @@ virtual_server "hashed" {
   check "agent" { port = 9999 }
   real_server "10.0.0.11:80" {}
 }
+
+check "http" "digest" {
+  expect_body_sha256 = "2689367B"
+  user               = "a:b"
+  password           = "secret"
+  weight_header      = "X-Weight"
+  weight_body        = true
+}

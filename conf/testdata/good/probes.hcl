@@ -114,3 +114,10 @@ virtual_server "weighed" {
   checks  = ["ready", "old", "load_by_script", "behind"]
   real_server "10.0.0.11:80" { weight = 7 }
 }
+
+check "https" "page" {
+  expect_body_sha256 = "2689367b205c16ce32ed4200942b8b8b1e262dfc70d9bc9fbc77c49699a4f1df"
+  user               = "director"
+  password           = "secret"
+  weight_body        = true
+}

@@ -56,6 +56,11 @@ type Monitor struct {
 	// that fails every second time never goes down by consecutive failures.
 	Window  int
 	Damping Damping
+
+	// WeightStep, if not 0, is how much the weight that a probe asks for may
+	// change from one probe to the next: a server whose figures jump is not
+	// flooded, and not emptied, at once.
+	WeightStep int
 }
 
 // Damping keeps a monitor down that goes down again and again. The zero

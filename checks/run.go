@@ -232,7 +232,7 @@ func (p *Pool) judge(e *entry, seen Observation, now time.Time) {
 	e.observe(seen, now)
 	e.last, e.lastAt = seen, now
 	if seen.Weight != nil || seen.OK {
-		e.weight = seen.Weight
+		e.weight = nextWeight(e.weight, seen.Weight, e.monitor.WeightStep)
 	}
 	if e.streak.state != before {
 		e.since = now

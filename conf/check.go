@@ -101,6 +101,12 @@ func scheduleKeys[T any](m func(*T) *checks.Monitor) []key[T] {
 	return keys
 }
 
+// weightStepKey is for checks that may ask for a weight.
+func weightStepKey[T any](m func(*T) *checks.Monitor) key[T] {
+	return number("weight_step", 0, 65535, func(t *T) *int { return &m(t).WeightStep },
+		"if not 0, the weight that the check asks for changes by so much at most from probe to probe").by("0")
+}
+
 // settle gives schedules that mean the same the same form.
 func settle(m checks.Monitor) checks.Monitor {
 	if m.FastInterval == m.Interval {
@@ -177,5 +183,8 @@ func (c *check) use(d *decoder, at span, t probeTarget) Check {
 	t.addr = netip.AddrPortFrom(addr, port)
 	m := c.monitor
 	m.Probe = c.probe(t)
+	if m.WeightStep > 0 && !checks.Weighs(m.Probe) {
+		d.fail(at, "check %q has a weight_step, and never asks for a weight", c.name)
+	}
 	return Check{Name: c.name, Monitor: m, Key: m.Key()}
 }

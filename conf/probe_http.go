@@ -64,6 +64,7 @@ var httpKeys = append([]key[httpCheck]{
 		"header of the answer whose value, a whole number, is the weight that the real server gets").by("none"),
 	truth("weight_body", func(c *httpCheck) *bool { return &c.probe.WeightBody },
 		"the first word of the body, a whole number, is the weight that the real server gets"),
+	weightStepKey(func(c *httpCheck) *checks.Monitor { return &c.monitor }),
 	proxyKey(func(c *httpCheck) *checks.Proxy { return &c.probe.Proxy }),
 }, secretKeys("password", func(c *httpCheck) *string { return &c.probe.Password }, "of the user")...)
 

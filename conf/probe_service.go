@@ -168,6 +168,7 @@ var agentVariant = networkVariant(
 		doc:  "Asks an agent on the real server that speaks HAProxy's line protocol: `up`, `down`, `maint`, `drain`, `75%`, a reason after `#`.",
 		keys: []key[agentCheck]{
 			text("send", func(c *agentCheck) *string { return &c.probe.Send }, "what is sent first").by("nothing"),
+			weightStepKey(func(c *agentCheck) *checks.Monitor { return &c.monitor }),
 		},
 	},
 	checks.Agent{},

@@ -63,6 +63,7 @@ var scriptVariant = checkVariant(
 				"`plain`: 0 is up. `nagios`: 0 and 1 are. `keepalived`: 0 is up, 1 is down, more asks for a weight that is 2 less"),
 			truth("dynamic_weight", func(c *scriptCheck) *bool { return &c.probe.DynamicWeight },
 				"the first word that it writes when it is up, a whole number, is the weight that the real server gets"),
+			weightStepKey(func(c *scriptCheck) *checks.Monitor { return &c.monitor }),
 		},
 	},
 	func(c *scriptCheck) *checks.Monitor { return &c.monitor },

@@ -58,3 +58,9 @@ check "http" "digest" {
   weight_header      = "X-Weight"
   weight_body        = true
 }
+
+virtual_server "steps" {
+  address = "192.0.2.11:80"
+  check "http" { weight_step = 5 }
+  real_server "10.0.0.11:80" {}
+}

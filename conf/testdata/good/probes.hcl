@@ -120,4 +120,5 @@ check "https" "page" {
   user               = "director"
   password           = "secret"
   weight_body        = true
+  weight_step        = 10
 }

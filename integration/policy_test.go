@@ -1,0 +1,182 @@
+//go:build integration
+
+package integration
+
+import (
+	"fmt"
+	"net/netip"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/lvs-director/director/integration/lab"
+	"github.com/lvs-director/director/internal/engine"
+)
+
+// startPool starts a director on A whose virtual address is its own.
+func startPool(t *testing.T, n *lab.Network, config string) *lab.Director {
+	t.Helper()
+	must(t, n.A.AddAddress("eth0", netip.PrefixFrom(lab.VIP(0), 24)))
+	must(t, n.A.AddAddress("eth1", netip.PrefixFrom(lab.InsideVIP, 24)))
+	return startDirector(t, n, n.A, config)
+}
+
+const everyTenth = `  check "http" {
+    interval = "100ms"
+    timeout  = "90ms"
+    rise     = 1
+    fall     = 2
+  }
+`
+
+// awaitRequests waits until a load has made so many more requests.
+func awaitRequests(t *testing.T, load *lab.Load, more int) {
+	t.Helper()
+	before := load.Requests()
+	must(t, lab.Await(60*time.Second, func() error {
+		if done := load.Requests() - before; done < more {
+			return fmt.Errorf("%d of %d requests", done, more)
+		}
+		return nil
+	}))
+}
+
+// TestPause stops the engine for many times the interval and the time limit of
+// its checks. When it goes on it must not take its own absence for the
+// servers' death.
+func TestPause(t *testing.T) {
+	n := newNetwork(t, lab.Options{Servers: 3})
+	web := servers(t, n)
+	config := "virtual_server \"web\" {\n  address = \"10.0.0.100:80\"\n  scheduler = \"rr\"\n" + strings.Replace(everyTenth, "fall     = 2", "fall     = 1", 1)
+	for i := range web {
+		config += fmt.Sprintf("  real_server \"%v:80\" {}\n", lab.ServerAddr(i+1))
+	}
+	d := startPool(t, n, config+"}\n")
+	for i := range web {
+		_, err := d.AwaitReal("web", lab.ServerAddr(i+1).String()+":80", "up", 10*time.Second)
+		must(t, err)
+	}
+	monitor, err := n.A.Watch()
+	must(t, err)
+	load := n.Client.Load(t.Context(), at(80), 2)
+	began := time.Now()
+	must(t, d.Signal(syscall.SIGSTOP))
+	must(t, lab.Await(60*time.Second, func() error {
+		if paused := time.Since(began); paused < 10*time.Second {
+			return fmt.Errorf("paused for %v", paused)
+		}
+		return nil
+	}))
+	resumed := time.Now()
+	must(t, d.Signal(syscall.SIGCONT))
+	must(t, lab.Await(30*time.Second, func() error {
+		status, err := d.Status()
+		if err != nil {
+			return err
+		}
+		for _, r := range status.VirtualServers[0].Reals {
+			if at := r.Checks[0].LastAt; at.Before(resumed.Add(time.Second)) {
+				return fmt.Errorf("%s was asked last %v after it went on", r.Address, at.Sub(resumed))
+			}
+		}
+		return nil
+	}))
+	_, failures := load.Stop()
+	for _, err := range failures {
+		t.Errorf("request failed: %v", err)
+	}
+	events, err := d.Events(engine.KindReal)
+	must(t, err)
+	for _, e := range events {
+		if e.To == "down" {
+			t.Errorf("%s went down: %s", e.RealServer, e.Reason)
+		}
+	}
+	must(t, monitor.Close())
+	if got := monitor.Count(began); len(got) != 0 {
+		t.Errorf("the kernel's table was changed: %v", got)
+	}
+}
+
+// TestSorryServer lets the whole pool fail and come back under traffic. The sorry
+// server is in before the last real server is out, and the other way round: no
+// connection is ever refused because the pool is empty.
+func TestSorryServer(t *testing.T) {
+	for _, onFailure := range []string{"drain", "remove"} {
+		t.Run(onFailure, func(t *testing.T) {
+			n := newNetwork(t, lab.Options{Servers: 3})
+			web := servers(t, n)
+			d := startPool(t, n, fmt.Sprintf(`virtual_server "web" {
+  address      = "10.0.0.100:80"
+  scheduler    = "rr"
+  on_failure   = %q
+  sorry_server = "%v:80"
+%s  real_server "%v:80" {}
+  real_server "%v:80" {}
+}
+`, onFailure, lab.ServerAddr(3), everyTenth, lab.ServerAddr(1), lab.ServerAddr(2)))
+			first, second := lab.ServerAddr(1).String()+":80", lab.ServerAddr(2).String()+":80"
+			for _, real := range []string{first, second} {
+				_, err := d.AwaitReal("web", real, "up", 10*time.Second)
+				must(t, err)
+			}
+			load := n.Client.Load(t.Context(), at(80), 2)
+			awaitRequests(t, load, 20)
+			for _, mode := range []lab.Mode{lab.Broken, lab.Healthy} {
+				state := map[lab.Mode]string{lab.Broken: "down", lab.Healthy: "up"}[mode]
+				must(t, web[0].Set(mode))
+				must(t, web[1].Set(mode))
+				for _, real := range []string{first, second} {
+					_, err := d.AwaitReal("web", real, state, 10*time.Second)
+					must(t, err)
+				}
+				awaitRequests(t, load, 20)
+				name, err := n.Client.Get(t.Context(), at(80), 5*time.Second)
+				must(t, err)
+				if sorry := name == "rs3"; sorry != (mode == lab.Broken) {
+					t.Errorf("with all servers %s %s answers", state, name)
+				}
+			}
+			_, failures := load.Stop()
+			for _, err := range failures {
+				// An empty pool refuses. A server that is about to be found bad answers
+				// 503, and one that was removed answers no more those whom it has begun with.
+				cut := onFailure == "remove" && strings.Contains(err.Error(), "deadline exceeded")
+				if !cut && !strings.Contains(err.Error(), "503") {
+					t.Errorf("request failed: %v", err)
+				}
+			}
+		})
+	}
+}
+
+// TestSharedProbes has many virtual servers use the same probe of the same
+// server: it is asked as often as if it were one.
+func TestSharedProbes(t *testing.T) {
+	n := newNetwork(t, lab.Options{Servers: 1})
+	web := servers(t, n)
+	config := `check "http" "shared" {
+  interval = "1s"
+  rise     = 1
+}
+`
+	for i := range 50 {
+		config += fmt.Sprintf("virtual_server \"v%d\" {\n  address = \"10.0.0.100:%d\"\n  checks = [\"shared\"]\n  real_server \"%v:80\" {}\n}\n", i, 1000+i, lab.ServerAddr(1))
+	}
+	d := startPool(t, n, config)
+	for i := range 50 {
+		_, err := d.AwaitReal(fmt.Sprintf("v%d", i), lab.ServerAddr(1).String()+":80", "up", 20*time.Second)
+		must(t, err)
+	}
+	before, began := web[0].Requests(), time.Now()
+	must(t, lab.Await(30*time.Second, func() error {
+		if done := web[0].Requests() - before; done < 4 {
+			return fmt.Errorf("%d requests", done)
+		}
+		return nil
+	}))
+	if took := time.Since(began); took < 2*time.Second {
+		t.Errorf("4 requests within %v, one a second was configured", took)
+	}
+}

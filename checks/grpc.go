@@ -77,6 +77,9 @@ func (p GRPC) ask(ctx context.Context, a attempt, stream net.Conn) Observation {
 	answer, err := healthpb.NewHealthClient(client).Check(ctx, &healthpb.HealthCheckRequest{Service: p.Service})
 	latency := time.Since(a.begin)
 	if err != nil {
+		if ctx.Err() != nil {
+			err = ctx.Err() // which has cut the connection: gRPC may tell of that instead
+		}
 		seen := a.grpcFailed(err)
 		seen.Latency = latency
 		return seen
@@ -90,7 +93,10 @@ func (p GRPC) ask(ctx context.Context, a attempt, stream net.Conn) Observation {
 
 // grpcFailed returns the observation of a call that failed.
 func (a attempt) grpcFailed(err error) Observation {
-	s := status.Convert(err)
+	s := status.FromContextError(err)
+	if s.Code() == codes.Unknown {
+		s = status.Convert(err)
+	}
 	switch s.Code() {
 	case codes.DeadlineExceeded, codes.Canceled:
 		return a.failed("grpc", os.ErrDeadlineExceeded)

@@ -268,6 +268,7 @@ func TestPoolSetKeeps(t *testing.T) {
 		wantResult(t, p, m.scriptedKey(), Unknown, Up)
 		l.set("a", bad)
 		time.Sleep(2 * time.Second) // two failures of three
+		synctest.Wait()
 		before, _ := p.Status(m.scriptedKey())
 		first := l.times("a")[0]
 

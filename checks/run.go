@@ -38,7 +38,7 @@ func (p *Pool) Run(ctx context.Context) error {
 	})()
 	defer p.endReactor()
 
-	timer := time.NewTimer(0)
+	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	var warned time.Time
 	for ctx.Err() == nil {

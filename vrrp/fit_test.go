@@ -189,6 +189,7 @@ func TestFixtures(t *testing.T) {
 		if rest := a.tables.fixtures[4].Routes; len(rest) != 1 {
 			t.Errorf("what others have is gone: %v", rest)
 		}
+		time.Sleep(time.Second) // until B has all that it takes over
 		rb.end()
 		expect("ended without an order", b, up...)
 	})

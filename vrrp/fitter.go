@@ -83,7 +83,7 @@ func (f *fitter) run(ctx context.Context) error {
 			}
 			wait = next
 		}
-		t.Reset(wait)
+		t.Reset(someWait(wait))
 		select {
 		case <-ctx.Done():
 			return nil

@@ -150,7 +150,7 @@ func (k *keeper) run(ctx context.Context) error {
 		if l != nil {
 			wait = at.Sub(now)
 		}
-		t.Reset(wait)
+		t.Reset(someWait(wait))
 		select {
 		case <-ctx.Done():
 			return nil

@@ -76,7 +76,7 @@ func (l *loop) run(ctx context.Context) error {
 			l.tell(time.Now(), true)
 			return nil
 		}
-		timer.Reset(time.Until(l.deadline()))
+		timer.Reset(someWait(time.Until(l.deadline())))
 		select {
 		case <-done:
 			l.command(time.Now()) // a Stop that came together with the end
@@ -103,6 +103,11 @@ func (l *loop) run(ctx context.Context) error {
 		}
 	}
 }
+
+// someWait returns wait, but never none at all: a timer that has run out when it
+// is set is fired by whoever looks at it, and Go 1.26's race detector crashes when
+// two goroutines of one synctest bubble do that at the same time.
+func someWait(wait time.Duration) time.Duration { return max(wait, 1) }
 
 // deadline is when the loop has something to do without being asked.
 func (l *loop) deadline() time.Time {

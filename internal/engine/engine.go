@@ -182,7 +182,7 @@ func (e *Engine) loop(ctx context.Context) {
 	for {
 		retry.Stop()
 		if wait, needed := e.table.retryIn(); needed {
-			retry.Reset(wait)
+			retry.Reset(max(wait, 1)) // never none: see someWait of package vrrp
 		}
 		select {
 		case <-ctx.Done():

@@ -117,6 +117,7 @@ func TestEngineThatDoesNotReadIsReplaced(t *testing.T) {
 		if _, err := greet(t.Context(), conn, ours()); err != nil {
 			t.Fatal(err)
 		}
+		synctest.Wait() // until the worker has taken it for its engine
 		const flaps = 50
 		for range flaps {
 			w.reports <- vrrp.Report{Transitions: []vrrp.Transition{w.become(vrrp.Backup, ""), w.become(vrrp.Master, "")}}

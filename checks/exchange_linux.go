@@ -42,9 +42,18 @@ type verdict struct {
 	err  error
 }
 
-// open starts to connect.
-func (d *dialog) open() (fd int, err error) {
-	fd, err = openSocket(unix.SOCK_STREAM, d.target, d.route)
+// open starts to connect, on the way if the route goes one.
+func (d *dialog) open(way *Way) (fd int, err error) {
+	for range way.tries() {
+		if fd, err = d.openOnce(way); !taken(err) {
+			break
+		}
+	}
+	return fd, err
+}
+
+func (d *dialog) openOnce(way *Way) (fd int, err error) {
+	fd, err = openSocket(unix.SOCK_STREAM, d.target, d.route, way)
 	if err != nil {
 		return -1, err
 	}
@@ -62,7 +71,7 @@ func (d *dialog) open() (fd int, err error) {
 // run holds the dialog on Go's poller, for those who run one probe.
 func (d *dialog) run(ctx context.Context) Observation {
 	a := newAttempt(ctx)
-	fd, err := d.open()
+	fd, err := d.open(wayOf(ctx))
 	if err != nil {
 		return a.failed("connect", err)
 	}

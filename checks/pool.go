@@ -27,6 +27,7 @@ type Pool struct {
 	entries  map[Key]*entry
 	seeds    map[Key]Status
 	places   map[time.Duration]*places
+	ways     map[string]*Way // that are open
 	gates    map[string]*gate
 	schedule schedule
 	pending  []*entry // have something to tell, oldest first
@@ -154,7 +155,7 @@ func (p *Pool) Set(monitors map[Key]Monitor) {
 }
 
 func (p *Pool) add(key Key, m Monitor, now time.Time) {
-	e := &entry{key: key, monitor: m, run: m.Probe.Run, index: -1}
+	e := &entry{key: key, monitor: m, run: m.Probe.Run, through: through(m.Probe), index: -1}
 	if t, ok := m.Probe.(talker); ok {
 		e.dialog = t.dialog()
 	}

@@ -35,6 +35,7 @@ type reactor struct {
 type dialogCall struct {
 	entry    *entry
 	dialog   *dialog
+	way      *Way // nil unless the dialog's route goes one
 	timeout  time.Duration
 	fd       int
 	begin    time.Time
@@ -104,7 +105,7 @@ func (r *reactor) start(calls []*dialogCall) {
 // open begins to connect.
 func (r *reactor) open(call *dialogCall) {
 	call.begin = time.Now()
-	fd, err := call.dialog.open()
+	fd, err := call.dialog.open(call.way)
 	if err != nil {
 		call.fd = -1
 		r.ended = append(r.ended, ending{call.entry, call.begin, call.attempt().failed("connect", err)})

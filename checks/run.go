@@ -158,13 +158,18 @@ func (p *Pool) startDue(ctx context.Context, probes *sync.WaitGroup, now time.Ti
 }
 
 func (p *Pool) start(ctx context.Context, probes *sync.WaitGroup, e *entry, now time.Time) {
+	way := p.ways[e.through]
+	if way == nil && e.through != "" {
+		p.plan(e, now) // it is not open yet
+		return
+	}
 	p.running++
 	p.stats.Started++
 	e.gate.running++
 	e.stalled = p.clock.stalled
 	timeout := e.monitor.Timeout
 	if e.dialog != nil {
-		p.calls = append(p.calls, &dialogCall{entry: e, dialog: e.dialog, timeout: timeout})
+		p.calls = append(p.calls, &dialogCall{entry: e, dialog: e.dialog, way: way, timeout: timeout})
 		return
 	}
 	run := e.run
@@ -172,6 +177,9 @@ func (p *Pool) start(ctx context.Context, probes *sync.WaitGroup, e *entry, now 
 		begin := time.Now()
 		probe, cancel := WithTimeout(ctx, timeout)
 		defer cancel()
+		if way != nil {
+			probe = WithWay(probe, *way)
+		}
 		seen := run(probe)
 		if seen.Latency == 0 {
 			seen.Latency = time.Since(begin)
@@ -215,6 +223,7 @@ func (p *Pool) judge(e *entry, seen Observation, now time.Time) {
 	if e.gone {
 		return
 	}
+	seen = p.hint(e, seen)
 	switch {
 	case seen.OK:
 	case seen.Ours:

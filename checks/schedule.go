@@ -58,6 +58,7 @@ type entry struct {
 	run     runner
 	dialog  *dialog // if it has one, it is held by the reactor and not run
 	gate    *gate
+	through string // the way that the probe goes; empty is none
 
 	place  int // of places[monitor.Interval]
 	streak streak

@@ -16,6 +16,11 @@ type Route struct {
 	Source    netip.Addr // zero: the kernel chooses
 	Interface string     // empty: the kernel chooses; otherwise needs CAP_NET_RAW
 	Mark      uint32     // fwmark; 0 is none, otherwise needs CAP_NET_ADMIN
+
+	// Through, if not empty, names the Way that they go, and which decides their
+	// mark. Then Source, if it is zero, is as the kernel chooses for Towards.
+	Through string
+	Towards netip.Addr
 }
 
 // conn is a TCP connection on Go's own poller, for probes that say more than a
@@ -34,7 +39,7 @@ type conn struct {
 // whatever waits returns os.ErrDeadlineExceeded.
 func dial(ctx context.Context, target netip.AddrPort, route Route) (*conn, error) {
 	d := newDialog(target, route, nil)
-	fd, err := d.open()
+	fd, err := d.open(wayOf(ctx))
 	if err != nil {
 		return nil, err
 	}
@@ -89,7 +94,7 @@ func (c *conn) LocalAddr() net.Addr { return &net.TCPAddr{} }
 func (c *conn) RemoteAddr() net.Addr { return net.TCPAddrFromAddrPort(c.target) }
 
 // openSocket makes a non-blocking socket for target with the options of route.
-func openSocket(kind int, target netip.AddrPort, route Route) (fd int, err error) {
+func openSocket(kind int, target netip.AddrPort, route Route, way *Way) (fd int, err error) {
 	family := unix.AF_INET6
 	if target.Addr().Is4() {
 		family = unix.AF_INET
@@ -98,7 +103,12 @@ func openSocket(kind int, target netip.AddrPort, route Route) (fd int, err error
 	if err != nil {
 		return -1, os.NewSyscallError("socket", err)
 	}
-	if err := route.apply(fd); err != nil {
+	if route.Through != "" {
+		err = route.follow(fd, kind, target, way)
+	} else {
+		err = route.apply(fd)
+	}
+	if err != nil {
 		unix.Close(fd)
 		return -1, err
 	}
@@ -132,6 +142,9 @@ func (r Route) apply(fd int) error {
 // oursAlone reports whether err is for want of something on this machine, and
 // says nothing of the server.
 func oursAlone(err error) bool {
+	if errors.Is(err, errNoWay) || errors.Is(err, errVirtualSource) {
+		return true
+	}
 	for _, errno := range []unix.Errno{unix.EMFILE, unix.ENFILE, unix.ENOBUFS, unix.ENOMEM, unix.EADDRNOTAVAIL, unix.EPERM, unix.EACCES} {
 		if errors.Is(err, errno) {
 			return true

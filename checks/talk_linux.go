@@ -49,7 +49,14 @@ func startTalk(ctx context.Context, target netip.AddrPort, route Route, secure *
 // startDatagrams is startTalk for UDP, where nothing is sent yet.
 func startDatagrams(ctx context.Context, target netip.AddrPort, route Route, verb string) *talk {
 	t := &talk{attempt: newAttempt(ctx), verb: verb}
-	fd, err := openSocket(unix.SOCK_DGRAM, target, route)
+	var fd int
+	var err error
+	way := wayOf(ctx)
+	for range way.tries() {
+		if fd, err = openSocket(unix.SOCK_DGRAM, target, route, way); !taken(err) {
+			break
+		}
+	}
 	if err != nil {
 		t.end(t.failed("connect", err))
 		return t

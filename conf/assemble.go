@@ -24,6 +24,8 @@ type assembly struct {
 	vips     map[netip.Addr]where
 	routes   map[routeID]where
 	rules    map[vrrp.Rule]where
+	ways     map[netip.AddrPort]map[string]bool // on which an address is asked
+	through  bool                               // some check goes through forwarding
 	groups   map[string]*group
 	names    struct{ groups, servers []string }
 }
@@ -53,6 +55,7 @@ func assemble(pieces []*piece, problems *Problems) *Config {
 		vips:     map[netip.Addr]where{},
 		routes:   map[routeID]where{},
 		rules:    map[vrrp.Rule]where{},
+		ways:     map[netip.AddrPort]map[string]bool{},
 		groups:   map[string]*group{},
 	}
 	a.config.Log, a.config.API, a.config.IPVS = defaultLog(), defaultAPI(), defaultIPVS()
@@ -177,6 +180,7 @@ func (a *assembly) addVirtualServer(p *piece, v *virtualServer) {
 	a.named(p, "virtual_server", v.name)
 	a.names.servers = append(a.names.servers, v.name.text)
 	a.config.VirtualServers = append(a.config.VirtualServers, &v.pool)
+	a.through = a.through || v.throughAt != (span{})
 	at := func(i int) span { // of the i-th address
 		if i < len(v.listens) {
 			return v.listens[i].at
@@ -230,6 +234,8 @@ func (a *assembly) resolve(p *piece) {
 		if sync, ok := a.seen["connection_sync "]; ok && v.mixed != (span{}) {
 			a.fail(p, v.mixed, sync.place(), "real servers of another address family do not go together with connection_sync")
 		}
+		a.resolveWays(p, v)
+		a.checkWayMarks(p, v)
 	}
 }
 

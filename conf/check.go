@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/lvs-director/director/checks"
+	"github.com/lvs-director/director/ipvsctl"
 )
 
 // check is a block check as decoded: a schedule, and a probe that is complete
@@ -24,6 +25,7 @@ type target struct {
 	address netip.Addr
 	port    uint16
 	route   checks.Route
+	through bool // forwarding
 }
 
 // probeTarget is what a probe is about.
@@ -33,6 +35,9 @@ type probeTarget struct {
 	virtualAddress string         // the first one; empty for a fwmark
 	realServer     netip.AddrPort // as configured
 	weight         uint32         // of the real server, as configured
+	virtual        []netip.AddrPort
+	destination    ipvsctl.Destination // the real server
+	route          checks.Route
 }
 
 // checkVariants are the kinds of checks, by the first label of the block. The
@@ -166,6 +171,23 @@ func decodeNamedCheck(d *decoder, b *block) any {
 
 // use makes the check of one real server. at is where a problem with it is shown.
 func (c *check) use(d *decoder, at span, t probeTarget) Check {
+	t.route = c.target.route
+	var way *Way
+	if c.target.through {
+		way = c.forward(d, at, &t)
+	} else {
+		c.direct(d, at, &t)
+	}
+	m := c.monitor
+	m.Probe = c.probe(t)
+	if m.WeightStep > 0 && !checks.Weighs(m.Probe) {
+		d.fail(at, "check %q has a weight_step, and never asks for a weight", c.name)
+	}
+	return Check{Name: c.name, Monitor: m, Key: m.Key(), Way: way}
+}
+
+// direct makes the target of a check that asks the real server itself.
+func (c *check) direct(d *decoder, at span, t *probeTarget) {
 	port := t.realServer.Port()
 	if c.target.port != 0 {
 		port = c.target.port
@@ -181,10 +203,4 @@ func (c *check) use(d *decoder, at span, t probeTarget) Check {
 		d.fail(at, "check %q asks %s from %s: want addresses of one family", c.name, addr, src)
 	}
 	t.addr = netip.AddrPortFrom(addr, port)
-	m := c.monitor
-	m.Probe = c.probe(t)
-	if m.WeightStep > 0 && !checks.Weighs(m.Probe) {
-		d.fail(at, "check %q has a weight_step, and never asks for a weight", c.name)
-	}
-	return Check{Name: c.name, Monitor: m, Key: m.Key()}
 }

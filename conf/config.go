@@ -59,6 +59,9 @@ type IPVS struct {
 	Resync        time.Duration
 	RemoveForeign bool
 	OnStop        OnStop // default remove, as keepalived does; a restart by SIGUSR2 keeps all
+	// ProbeMarks is the first of the WayMarks firewall marks of checks that go
+	// through forwarding.
+	ProbeMarks uint32
 	// Settings of the kernel that are kept as they are here.
 	Settings        ipvsctl.Settings
 	RestoreSettings bool // put them back at the stop
@@ -126,6 +129,7 @@ type Check struct {
 	Name    string // of the named check, else the probe's kind
 	Monitor checks.Monitor
 	Key     checks.Key // Monitor.Key(), made once
+	Way     *Way       // that it goes; nil is straight to the real server
 }
 
 // Marks returns which packets are to be marked, over all virtual servers.

@@ -27,7 +27,7 @@ func defaultLog() Log { return Log{Level: "info", Format: "console"} }
 func defaultAPI() API { return API{} }
 
 func defaultIPVS() IPVS {
-	return IPVS{Resync: 5 * time.Second, OnStop: StopRemove}
+	return IPVS{Resync: 5 * time.Second, OnStop: StopRemove, ProbeMarks: 0x0d000000}
 }
 
 func defaultScripts() scripts {

@@ -63,6 +63,8 @@ var ipvsSchema = schema[IPVS]{
 			"what happens to rows that are not Director's"),
 		choice("on_stop", []word[OnStop]{{"keep", StopKeep}, {"drain", StopDrain}, {"remove", StopRemove}}, func(i *IPVS) *OnStop { return &i.OnStop },
 			"what happens to Director's rows when it stops: they stay, get weight 0, or go"),
+		number("probe_marks", 1, 1<<32-WayMarks, func(i *IPVS) *uint32 { return &i.ProbeMarks },
+			"the first of 65536 firewall marks that are Director's, for checks with `through = \"forwarding\"`"),
 	},
 	blocks: []inner[IPVS]{
 		nest(&timeoutsSchema, true, func(_ *decoder, _ *block, i *IPVS, t ipvsctl.Timeouts) { i.Timeouts = t }),

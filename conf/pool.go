@@ -166,7 +166,10 @@ func (v *virtualServer) makeReals(d *decoder) {
 
 // useChecks gives a real server its checks.
 func (v *virtualServer) useChecks(d *decoder, real *RealServer, at span, lists ...[]placedCheck) {
-	t := probeTarget{virtualServer: v.pool.Name, realServer: real.Destination.Addr, weight: real.Destination.Weight}
+	t := probeTarget{virtualServer: v.pool.Name, realServer: real.Destination.Addr, weight: real.Destination.Weight, destination: real.Destination}
+	for _, l := range v.listens {
+		t.virtual = append(t.virtual, l.addr)
+	}
 	if len(v.listens) > 0 {
 		t.virtualAddress = v.listens[0].addr.String()
 	}
@@ -183,6 +186,12 @@ func (v *virtualServer) useChecks(d *decoder, real *RealServer, at span, lists .
 			used := c.use(d, at, t)
 			if v.scheduler == "mh" && checks.Weighs(used.Monitor.Probe) {
 				d.fail(c.at, "check %q may ask for another weight, which scheduler \"mh\" cannot have: each change moves connections between the real servers", c.name)
+			}
+			if used.Way != nil {
+				v.throughAt = c.at
+			}
+			if mark := c.target.route.Mark; mark != 0 {
+				v.marks = append(v.marks, markUse{mark, c.at})
 			}
 			real.Checks = append(real.Checks, used)
 		}

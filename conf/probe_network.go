@@ -28,7 +28,8 @@ func networkVariant[P any](s schema[networkCheck[P]], start P, verify func(*deco
 			if verify != nil {
 				verify(d, b, c)
 			}
-			return &check{target: c.target, probe: func(t probeTarget) checks.Probe { return aim(c.probe, t, c.route) }}
+			c.target.check(d, b)
+			return &check{target: c.target, probe: func(t probeTarget) checks.Probe { return aim(c.probe, t, t.route) }}
 		})
 }
 
@@ -43,6 +44,7 @@ func targetKeys[T any](field func(*T) *target) []key[T] {
 			"network interface to ask through").by("as the kernel routes"),
 		number("mark", 1, 1<<32-1, func(t *T) *uint32 { return &field(t).route.Mark },
 			"firewall mark of the packets, for policy routing").by("none"),
+		throughKey(func(t *T) *bool { return &field(t).through }),
 	}
 	for i := range keys {
 		keys[i].shared = "Target"

@@ -25,6 +25,8 @@ var sysctlSchema = schema[sysctls]{
 			"what happens to them when Director stops: they stay, or get back the values that they had"),
 		sysctlSwitch("net.ipv4.", "ip_forward", "forward IPv4: `forward = \"nat\"` needs it"),
 		sysctlSwitchAs("ipv6_forward", "net.ipv6.conf.all.forwarding", "the same for IPv6"),
+		sysctlSwitchAs("accept_local", "net.ipv4.conf.all.accept_local", "take IPv4 packets that come from an address of this machine: on a director that has the virtual address, "+
+			"answers to checks with `through = \"forwarding\"` of `dr` and `tun` do"),
 		sysctlNumber("amemthresh", 0, 1<<31-1, "pages of free memory below which the automatic defences start"),
 		sysctlNumber("am_droprate", 0, 1<<31-1, "which packets `drop_packet` = 3 drops: one of so many"),
 		sysctlSwitch("net.ipv4.vs.", "backup_only", "a sync backup that is no master leaves packets alone: two directors that are real servers to each other need it"),

@@ -29,6 +29,8 @@ type virtualServer struct {
 	named       []label // names of checks
 	checks      []placedCheck
 	reals       []realServer
+	throughAt   span      // of a check that goes through forwarding
+	marks       []markUse // of its checks
 	pool        VirtualServer
 }
 

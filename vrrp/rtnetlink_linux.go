@@ -67,8 +67,7 @@ func newHandle() (*netlink.Handle, error) {
 
 func (r *rtnetlink) hold(l link, p netip.Prefix, o holdOptions) error {
 	a := address(l, p)
-	// The kernel counts lifetimes in whole seconds. The preferred lifetime is
-	// as long: a deprecated address would not be a source for replies.
+	// The kernel counts lifetimes in whole seconds.
 	seconds := int((o.lease + time.Second - 1) / time.Second)
 	a.ValidLft, a.PreferedLft = seconds, seconds
 	a.Protocol = addressMark
@@ -81,6 +80,11 @@ func (r *rtnetlink) hold(l link, p netip.Prefix, o holdOptions) error {
 		// The other director may hold it for a moment more, and the address
 		// must be of use at once.
 		a.Flags |= unix.IFA_F_NODAD
+		// Linux prefers the address that came last as a source (RFC 6724 leaves
+		// it open), and what this machine asked from the virtual address would
+		// be answered to whoever has it: a real server, by itself. A deprecated
+		// address still answers, and is a source where there is no other.
+		a.PreferedLft = 0
 		if o.noRoute {
 			// A lifetime is given to the prefix route as well, also to one
 			// that the interface's own address shares: with it the route to

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"go.uber.org/zap"
 	"golang.org/x/sys/unix"
 
 	"github.com/lvs-director/director/checks"
@@ -36,7 +37,8 @@ func newCheckRunCommand() *cobra.Command {
 		Long: `Run the check of that name, or of that kind if it has no name, once against each real
 server that it is configured for, or only against REAL (address:port, or an address),
 exactly as the daemon would: same parameters, account, environment and time limit.
-The daemon is neither needed nor told.
+The daemon is not told, and needed only for checks with through = "forwarding",
+which go by rows that it keeps in the kernel.
 
 The exit code is 1 when one of them is not up.`,
 		Args: cobra.RangeArgs(1, 2),
@@ -63,6 +65,7 @@ The exit code is 1 when one of them is not up.`,
 // runChecks runs every probe that the name and target mean, each once.
 func runChecks(ctx context.Context, config *conf.Config, name string, target engine.Target, out io.Writer) error {
 	asked := make(map[string]bool)
+	ways := engine.ProbeWays(config, zap.NewNop())
 	failed := 0
 	for _, vs := range config.VirtualServers {
 		for _, r := range vs.Reals {
@@ -75,7 +78,11 @@ func runChecks(ctx context.Context, config *conf.Config, name string, target eng
 					continue
 				}
 				asked[key] = true
-				seen := runOnce(ctx, c.Monitor)
+				probe := ctx
+				if c.Way != nil {
+					probe = checks.WithWay(ctx, ways[c.Way.Name])
+				}
+				seen := runOnce(probe, c.Monitor)
 				if ctx.Err() != nil {
 					return context.Cause(ctx)
 				}

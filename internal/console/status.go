@@ -154,9 +154,13 @@ func override(r *engine.RealStatus) string {
 func checksOf(list []engine.CheckStatus) string {
 	words := make([]string, len(list))
 	for i, c := range list {
-		words[i] = c.Name + " " + c.State
+		name := c.Name
+		if c.Through != "" {
+			name += " (forwarded)"
+		}
+		words[i] = name + " " + c.State
 		if c.State == "up" {
-			words[i] = c.Name + " " + latency(c.Latency)
+			words[i] = name + " " + latency(c.Latency)
 		}
 	}
 	return dash(strings.Join(words, ", "))

@@ -11,6 +11,7 @@ package engine
 import (
 	"context"
 	"errors"
+	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -74,6 +75,7 @@ type Engine struct {
 	hooks    hookQueue
 	settings settings
 	marking  marking
+	ways     ways
 	answers  []answer
 	started  time.Time
 	stale    bool // the published status is out of date
@@ -164,7 +166,8 @@ func (e *Engine) begin() {
 	e.over = e.loadOverrides(e.opts.Config.StateDir)
 	e.table.open = e.opts.Open
 	e.table.own = loadOwned(e.opts.Config.StateDir, e.log)
-	e.marking = marking{kernel: e.opts.Marks, ever: e.table.own.hasMark()}
+	e.marking = marking{kernel: e.opts.Marks, ever: e.table.own.hasMark(e.opts.Config.IPVS.ProbeMarks)}
+	e.ways = ways{path: filepath.Join(e.opts.Config.StateDir, waysFile), numbers: loadWayNumbers(e.opts.Config.StateDir, e.log)}
 	e.settings = loadSettings(e.opts.Settings, e.opts.Config.StateDir, e.log)
 	e.adopt(e.opts.Config)
 	e.install(e.opts.Config)

@@ -48,18 +48,24 @@ func loadOwned(stateDir string, log *zap.Logger) owned {
 	return o
 }
 
-// add makes the rows of a configuration ours, on disk before they can be in the
-// kernel. It tells whether it could be written.
-func (o *owned) add(config *conf.Config) error {
-	if !o.claim(config) {
+// add makes the rows of a configuration and the services of its ways ours, on
+// disk before they can be in the kernel. It tells whether it could be written.
+func (o *owned) add(config *conf.Config, ways []ipvsctl.Service) error {
+	if !o.claim(config, ways) {
 		return nil
 	}
 	return o.write()
 }
 
 // claim makes the rows of a configuration ours, and tells whether any is new.
-func (o *owned) claim(config *conf.Config) bool {
+func (o *owned) claim(config *conf.Config, ways []ipvsctl.Service) bool {
 	before := len(o.rows)
+	for _, s := range ways {
+		o.rows[ipvsctl.Row{Service: s.ID}] = struct{}{}
+		for _, d := range s.Destinations {
+			o.rows[ipvsctl.Row{Service: s.ID, Destination: d.Addr}] = struct{}{}
+		}
+	}
 	for _, vs := range config.VirtualServers {
 		for _, s := range vs.Services {
 			o.rows[ipvsctl.Row{Service: s.ID}] = struct{}{}
@@ -75,7 +81,7 @@ func (o *owned) claim(config *conf.Config) bool {
 }
 
 // prune drops the rows that are neither wanted nor in the kernel.
-func (o *owned) prune(config *conf.Config, known ipvsctl.Table) error {
+func (o *owned) prune(config *conf.Config, ways []ipvsctl.Service, known ipvsctl.Table) error {
 	kept := owned{path: o.path, rows: make(map[ipvsctl.Row]struct{}, len(o.rows))}
 	for row := range o.rows {
 		s, ok := known.Services[row.Service]
@@ -90,7 +96,7 @@ func (o *owned) prune(config *conf.Config, known ipvsctl.Table) error {
 		return nil
 	}
 	o.rows = kept.rows
-	return o.add(config)
+	return o.add(config, ways)
 }
 
 func holds(s ipvsctl.Service, addr netip.AddrPort) bool {
@@ -186,10 +192,11 @@ func parseRow(words []string) (ipvsctl.Row, error) {
 }
 
 // hasMark tells whether a service of a firewall mark is ours: packets may have
-// been marked for it.
-func (o owned) hasMark() bool {
+// been marked for it. Checks mark their packets themselves; their marks are
+// those from first on.
+func (o owned) hasMark(first uint32) bool {
 	for row := range o.rows {
-		if row.Service.FWMark != 0 {
+		if mark := row.Service.FWMark; mark != 0 && mark-first >= conf.WayMarks {
 			return true
 		}
 	}

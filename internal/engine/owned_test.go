@@ -61,7 +61,7 @@ func TestOwnedAddAndPrune(t *testing.T) {
 	dir := t.TempDir()
 	log := zaptest.NewLogger(t)
 	o := loadOwned(dir, log)
-	if err := o.add(&conf.Config{VirtualServers: []*conf.VirtualServer{pool(2, sorry)}}); err != nil {
+	if err := o.add(&conf.Config{VirtualServers: []*conf.VirtualServer{pool(2, sorry)}}, nil); err != nil {
 		t.Fatal(err)
 	}
 	if got := loadOwned(dir, log); len(got.rows) != 4 {
@@ -72,7 +72,7 @@ func TestOwnedAddAndPrune(t *testing.T) {
 	s := pool(2).Services[0]
 	s.Destinations = []ipvsctl.Destination{pool(2).Reals[1].Destination}
 	known.Services[s.ID] = s
-	if err := o.prune(smaller, known); err != nil {
+	if err := o.prune(smaller, nil, known); err != nil {
 		t.Fatal(err)
 	}
 	got := loadOwned(dir, log).rows

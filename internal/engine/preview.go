@@ -58,7 +58,13 @@ func Preview(config *conf.Config, have ipvsctl.Table, running *Status, log *zap.
 			want.Services[planned.ID] = planned
 		}
 	}
-	own.claim(config)
+	wanted := waysOf(config)
+	numbers, _ := numberWays(loadWayNumbers(config.StateDir, log), wanted)
+	ways, _ := planWays(config.IPVS.ProbeMarks, numbers, wanted)
+	for _, s := range ways {
+		want.Services[s.ID] = s
+	}
+	own.claim(config, ways)
 	return ipvsctl.Diff(have, want, ipvsctl.Ownership{RemoveForeign: config.IPVS.RemoveForeign, Owned: own.rows}), nil
 }
 

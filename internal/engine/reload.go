@@ -132,6 +132,7 @@ func (e *Engine) install(config *conf.Config) {
 			e.judgeReal(user{s, i})
 		}
 	}
+	e.setWays(config)
 	e.table.setTimeouts(config.IPVS.Timeouts)
 	e.setMarks(config)
 	e.keepSettings()
@@ -240,7 +241,7 @@ func (e *Engine) findUsers() {
 // remember makes the rows of the configuration ours on disk, before they get
 // into the kernel.
 func (e *Engine) remember() {
-	if err := e.table.own.add(e.config); err != nil {
+	if err := e.table.own.add(e.config, e.ways.services); err != nil {
 		e.event(Event{Kind: KindApply, Reason: "after a crash our rows would count as foreign", Error: fmt.Sprintf("remember our rows: %v", err)})
 	}
 }

@@ -115,11 +115,19 @@ func (s *service) snapshot(now time.Time) *ServiceStatus {
 			rs.Weight = 0
 		}
 		for _, c := range configured.Checks {
-			rs.Checks = append(rs.Checks, CheckStatus{key: c.Key, Name: c.Name, Kind: c.Monitor.Probe.Kind(), State: checks.Unknown.String(), Since: time.Time{}})
+			rs.Checks = append(rs.Checks, CheckStatus{key: c.Key, Name: c.Name, Kind: c.Monitor.Probe.Kind(), Through: through(c.Way), State: checks.Unknown.String(), Since: time.Time{}})
 		}
 		st.Reals[i] = rs
 	}
 	return st
+}
+
+// through names the way of a check.
+func through(w *conf.Way) string {
+	if w == nil {
+		return ""
+	}
+	return w.Name
 }
 
 // markedAddresses tells, behind a mark, of the addresses that get it.

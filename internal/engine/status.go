@@ -99,6 +99,7 @@ type CheckStatus struct {
 	key     checks.Key
 	Name    string        `json:"name"`
 	Kind    string        `json:"kind"`
+	Through string        `json:"through,omitempty"` // the way through forwarding that it goes: "ipv4 dr 192.0.2.21"
 	State   string        `json:"state"`
 	Since   time.Time     `json:"since"`
 	Reason  string        `json:"reason"`

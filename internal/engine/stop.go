@@ -23,6 +23,7 @@ func (e *Engine) shutdown() {
 	if e.roles.syncOurs {
 		wanted.Daemons = map[ipvsctl.DaemonState]ipvsctl.Daemon{}
 	}
+	e.table.forget(e.ways.services) // nobody probes any more
 	wanted.Services = servicesAtStop(t.desired.Services, e.config.IPVS.OnStop)
 	if err := e.applyAtStop(wanted); err != nil {
 		e.event(Event{Kind: KindApply, Reason: "the table stays as it is", Error: err.Error()})

@@ -173,6 +173,7 @@ func (e *Engine) reconcile() {
 	if !t.needed() && t.kernel == nil {
 		t.settled()
 		t.valid = true
+		e.openWays()
 		e.becomeReady()
 		return
 	}
@@ -192,6 +193,7 @@ func (e *Engine) reconcile() {
 		}
 	}
 	t.settled()
+	e.openWays()
 	e.becomeReady()
 }
 
@@ -266,7 +268,7 @@ func (e *Engine) forgetRows() {
 		return
 	}
 	e.table.prune = false
-	if err := e.table.own.prune(e.config, e.table.known); err != nil {
+	if err := e.table.own.prune(e.config, e.ways.services, e.table.known); err != nil {
 		e.log.Warn("cannot shorten the file of our rows", zap.Error(err))
 	}
 }

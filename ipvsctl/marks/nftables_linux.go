@@ -17,7 +17,7 @@ import (
 const tableName = "director"
 
 // ruleTag is in the user data of our rules: a number to be raised when they change.
-const ruleTag = "director 1"
+const ruleTag = "director 2"
 
 // callTimeout bounds every request to the kernel.
 const callTimeout = 5 * time.Second
@@ -66,10 +66,19 @@ func (f family) set(t *nftables.Table) *nftables.Set {
 }
 
 // rule is `meta mark set ip daddr . meta l4proto . th dport map @ipv4`. A packet
-// that is not in the map keeps its mark.
+// that is not in the map keeps its mark, and so does one of this machine that has
+// one already: `meta mark 0` comes first there. Checks mark packets that are to go
+// to one real server only.
 func (f family) rule(t *nftables.Table, c *nftables.Chain) *nftables.Rule {
 	destination := f.destination
-	return &nftables.Rule{Table: t, Chain: c, UserData: []byte(ruleTag), Exprs: []expr.Any{
+	var unmarked []expr.Any
+	if c.Hooknum == nftables.ChainHookOutput {
+		unmarked = []expr.Any{
+			&expr.Meta{Key: expr.MetaKeyMARK, Register: 1},
+			&expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: []byte{0, 0, 0, 0}},
+		}
+	}
+	return &nftables.Rule{Table: t, Chain: c, UserData: []byte(ruleTag), Exprs: append(unmarked,
 		&expr.Meta{Key: expr.MetaKeyNFPROTO, Register: 1},
 		&expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: []byte{f.nfproto}},
 		&destination,
@@ -77,7 +86,7 @@ func (f family) rule(t *nftables.Table, c *nftables.Chain) *nftables.Rule {
 		&expr.Payload{DestRegister: f.port, Base: expr.PayloadBaseTransportHeader, Offset: 2, Len: 2},
 		&expr.Lookup{SourceRegister: 1, DestRegister: 1, IsDestRegSet: true, SetName: f.name},
 		&expr.Meta{Key: expr.MetaKeyMARK, Register: 1, SourceRegister: true},
-	}}
+	)}
 }
 
 // chains returns where packets are marked: those that come in, and those of this

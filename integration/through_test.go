@@ -36,6 +36,8 @@ var throughPools = []struct {
 	{"ipip", vip(2, 80), `forward = "tun"`, lab.ServerAddr},
 	{"ipip6", vip6(1, 80), `forward = "tun"`, lab.ServerAddrV6},
 	{"gre", vip(3, 80), "forward = \"tun\"\n  tunnel \"gre\" {}", lab.ServerAddr},
+	// Director marks what goes to the address, and must not mark what its checks do.
+	{"marked", at(81), "fwmark = 8", lab.ServerAddr},
 	{"gue", vip(5, 80), "forward = \"tun\"\n  tunnel \"gue\" { port = 6080 }", lab.ServerAddr},
 }
 
@@ -57,8 +59,12 @@ func throughConfig(priority, servers int) string {
 			if p.name == "udp" {
 				kind, asks, expect, direct = "udp", `send = "who"`, "expect", "check \"icmp\" {"
 			}
+			real := p.real(i).String()
+			if p.name == "marked" {
+				real += ":80"
+			}
 			fmt.Fprintf(&b, "  real_server %q {\n    %s%s    check %q {\n      %s\n      %s = \"rs%d\"\n      through = \"forwarding\"%s  }\n",
-				p.real(i), direct, throughSchedule, kind, asks, expect, i, throughSchedule)
+				real, direct, throughSchedule, kind, asks, expect, i, throughSchedule)
 		}
 		b.WriteString("}\n")
 	}
@@ -103,7 +109,7 @@ func probeRows(t *testing.T, box *lab.Namespace) []string {
 	t.Helper()
 	table, err := box.Table()
 	must(t, err)
-	return slices.DeleteFunc(table, func(row string) bool { return !strings.Contains(row, "-f ") })
+	return slices.DeleteFunc(table, func(row string) bool { return !strings.Contains(row, "-f 2181") })
 }
 
 // TestThrough checks real servers through forwarding, on a master and on its
@@ -193,7 +199,7 @@ func TestThrough(t *testing.T) {
 
 	t.Run("rows", func(t *testing.T) {
 		rows := probeRows(t, n.B)
-		// Two real servers, by nat and dr of both families, four tunnels; udp goes as dr.
+		// Two real servers, by nat and dr of both families, four tunnels; udp goes as dr, marked as nat.
 		if services := len(slices.DeleteFunc(slices.Clone(rows), func(r string) bool { return !strings.HasPrefix(r, "-A") })); services != 16 {
 			t.Errorf("there are %d services for checks, want 16:\n%s", services, strings.Join(rows, "\n"))
 		}

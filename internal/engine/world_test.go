@@ -140,7 +140,7 @@ func (r *router) first() *vrrp.Orders {
 func newWorld(t *testing.T, vss ...*conf.VirtualServer) *world {
 	w := &world{
 		t: t, kernel: ipvstest.New(), servers: &servers{sick: map[string]string{}, asks: map[string]int{}},
-		config: &conf.Config{Node: "lb-a", StateDir: t.TempDir(), IPVS: conf.IPVS{Resync: 5 * time.Second, OnStop: conf.StopRemove}, VirtualServers: vss},
+		config: &conf.Config{Node: "lb-a", StateDir: t.TempDir(), IPVS: conf.IPVS{Resync: 5 * time.Second, OnStop: conf.StopRemove, ProbeMarks: 0x0d000000}, VirtualServers: vss},
 	}
 	return w
 }

@@ -17,12 +17,16 @@ import (
 // portName is the virtio port by which the guest reports.
 const portName = "director.port"
 
-// guestModules are loaded for the steps: what asks for a module by itself (a
-// scheduler, a kind of link) finds the rest. The schedulers lblc and lblcr must
-// be there before: they register themselves in all network namespaces, for which
-// they wait for those that are being removed; these wait for IPVS's lock, and
-// whoever asked for the scheduler holds it. The kernel then stands still for good.
-var guestModules = []string{"ip_vs", "ip_vs_lblc", "ip_vs_lblcr", "veth", "bridge", "dummy", "ipip", "nlmon"}
+// guestModules are loaded for the steps; what asks for a link of a kind finds the
+// rest by itself. Modules that IPVS asks for must be there before: it holds its
+// lock meanwhile, a module that registers itself in all network namespaces waits
+// for those that are being removed, and these wait for IPVS's lock. The kernel
+// then stands still for good.
+var guestModules = []string{
+	"ip_vs", "ip_vs_rr", "ip_vs_wrr", "ip_vs_lc", "ip_vs_wlc", "ip_vs_lblc", "ip_vs_lblcr", "ip_vs_dh", "ip_vs_sh",
+	"ip_vs_sed", "ip_vs_nq", "ip_vs_fo", "ip_vs_ovf", "ip_vs_mh", "ip_vs_twos", "ip_vs_pe_sip",
+	"nf_tables", "veth", "bridge", "dummy", "ipip", "nlmon",
+}
 
 // Guest does the guest's work and does not return when this process is the
 // guest's first one, or a step's helper on a native machine. It must be called first in main.

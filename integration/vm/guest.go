@@ -74,6 +74,9 @@ func guestMain() error {
 	}
 	go runner.orphans.bury()
 	for i, step := range job.Steps {
+		if err := loadGuestModules(); err != nil { // anew: the step before may have unloaded some
+			return err
+		}
 		if err := runner.run(i, step); err != nil {
 			return err
 		}
@@ -193,11 +196,16 @@ func furnishRoot(job guestJob) error {
 	os.Setenv("HOME", "/root")
 	os.Setenv("TERM", "dumb")
 	unix.Sethostname([]byte("director-vm"))
-	if out, err := exec.Command("modprobe", append([]string{"-a"}, guestModules...)...).CombinedOutput(); err != nil {
-		return fmt.Errorf("load modules: %w: %s", err, out)
-	}
 	if out, err := exec.Command("ip", "link", "set", "lo", "up").CombinedOutput(); err != nil {
 		return fmt.Errorf("set lo up: %w: %s", err, out)
+	}
+	return nil
+}
+
+// loadGuestModules loads what steps want of modules.
+func loadGuestModules() error {
+	if out, err := exec.Command("modprobe", append([]string{"-a"}, guestModules...)...).CombinedOutput(); err != nil {
+		return fmt.Errorf("load modules: %w: %s", err, out)
 	}
 	return nil
 }

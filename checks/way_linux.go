@@ -171,6 +171,16 @@ func (p *Pool) SetWays(ways map[string]Way) {
 	p.poke()
 }
 
+// Forgive takes a verdict back that a monitor has told, for a reason that lies
+// with this machine: it is in the state before again, and counts anew.
+func (p *Pool) Forgive(key Key, state State) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if e := p.entries[key]; e != nil {
+		e.streak, e.told, e.since = streak{state: state}, state, time.Now()
+	}
+}
+
 // hint adds to the reason of a failure what may be wrong with the way.
 func (p *Pool) hint(e *entry, seen Observation) Observation {
 	if way := p.ways[e.through]; way != nil && way.Hint != "" && !seen.OK && !seen.Ours && seen.Status == "" {

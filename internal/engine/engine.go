@@ -230,6 +230,7 @@ func (e *Engine) onBeat() {
 // settle makes the kernel and the published status follow what has changed.
 func (e *Engine) settle() {
 	e.beat.Store(time.Now().UnixNano())
+	e.ways.looked = false
 	e.replan()
 	e.order()
 	e.addMarks()

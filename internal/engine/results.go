@@ -29,6 +29,10 @@ func (e *Engine) takeResult(r checks.Result) {
 	} else {
 		return // of a monitor that is no longer configured
 	}
+	if r.To == checks.Down && e.wayLost(r.Key) {
+		e.opts.Pool.Forgive(r.Key, r.From)
+		return
+	}
 	e.health[r.Key] = r
 	for _, u := range e.users[r.Key] {
 		e.takeCheck(u, r)

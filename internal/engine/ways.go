@@ -31,6 +31,7 @@ type ways struct {
 	open     map[string]checks.Way // to be opened once the services are in the kernel
 	services []ipvsctl.Service
 	opened   bool
+	looked   bool // in this turn, whether the kernel has the services
 }
 
 // wayNumbers are the numbers of ways by their names. The mark of a way is its
@@ -202,6 +203,35 @@ func (e *Engine) openWays() {
 		e.opts.Pool.SetWays(w.open)
 		w.opened = true
 	}
+}
+
+// wayLost tells whether a monitor's probes do not get to their real server, since
+// somebody else has removed the service of their way: then they have told
+// nothing of the server. The kernel is asked at most once a turn, and repaired.
+func (e *Engine) wayLost(key checks.Key) bool {
+	way := e.wayOf(key)
+	if way == nil {
+		return false
+	}
+	if !e.ways.looked {
+		e.ways.looked = true
+		e.resync()
+	}
+	id := ipvsctl.ServiceID{FWMark: e.config.IPVS.ProbeMarks + e.ways.numbers.Ways[way.Name], Family: way.Family}
+	s, ok := e.table.known.Services[id]
+	return e.table.valid && (!ok || !holds(s, way.Destination.Addr))
+}
+
+// wayOf returns the way of a monitor's probes; nil is none.
+func (e *Engine) wayOf(key checks.Key) *conf.Way {
+	for _, u := range e.users[key] {
+		for _, c := range u.service.vs.Reals[u.real].Checks {
+			if c.Key == key {
+				return c.Way
+			}
+		}
+	}
+	return nil
 }
 
 // ProbeWays returns the ways of a configuration as a daemon has opened them

@@ -220,13 +220,34 @@ func TestWays(t *testing.T) {
 		}
 		want := w.probeRows()
 
+		// Without its row a probe fails, and the server is not to blame.
+		time.Sleep(time.Second)
+		before := w.engine.Status()
+		w.servers.set("10.0.0.2", "connection refused")
 		if err := w.kernel.Do([]ipvsctl.Op{{Kind: ipvsctl.DeleteService, Service: ipvsctl.Service{ID: ipvsctl.ServiceID{FWMark: 1001, Family: ipvsctl.IPv4}}}}); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(10 * time.Second)
+		time.Sleep(1200 * time.Millisecond)
+		w.servers.set("10.0.0.2", "")
 		if diff := cmp.Diff(want, w.probeRows()); diff != "" {
 			t.Errorf("after somebody removed a row (-want +got):\n%s", diff)
 		}
+		time.Sleep(3 * time.Second)
+		after := w.engine.Status()
+		for i, r := range after.VirtualServers[0].Reals {
+			if r.State != "up" || r.Since != before.VirtualServers[0].Reals[i].Since {
+				t.Errorf("real server %s is %s since its row was gone: %s", r.Address, r.State, r.Reason)
+			}
+		}
+		if after.Kernel.Repairs != before.Kernel.Repairs+2 { // service and destination
+			t.Errorf("%d rows were repaired", after.Kernel.Repairs-before.Kernel.Repairs)
+		}
+		w.servers.set("10.0.0.2", "connection refused")
+		time.Sleep(2 * time.Second)
+		if got := w.engine.Status().VirtualServers[0].Reals[1].State; got != "down" {
+			t.Errorf("a real server that does not answer on its way is %s", got)
+		}
+		w.servers.set("10.0.0.2", "")
 
 		// A successor takes over marks and rows.
 		w.stop(ErrLeave)

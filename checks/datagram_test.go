@@ -180,3 +180,11 @@ func FuzzSIP(f *testing.F) {
 		}
 	})
 }
+
+// A type that no question can have is said, and not asked as another.
+func TestDNSTypeUnknown(t *testing.T) {
+	seen := DNS{Target: netip.MustParseAddrPort("127.0.0.1:53"), Name: "example.net", Type: "CAA"}.Run(t.Context())
+	if want := `dns: type "CAA": want one of A, AAAA, CNAME, MX, NS, PTR, SOA, SRV, TXT`; seen.OK || !seen.Ours || seen.Reason != want {
+		t.Errorf("saw %+v, want %q", seen, want)
+	}
+}

@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"encoding/binary"
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
 	"strings"
@@ -24,21 +25,14 @@ type DNS struct {
 	Empty  bool     // no answer, or that there is no such name, is good too
 }
 
-// DNSTypes returns the types of questions that a DNS may ask, sorted.
-func DNSTypes() []string {
-	return []string{"A", "AAAA", "CNAME", "MX", "NS", "PTR", "SOA", "SRV", "TXT"}
+// dnsTypes are the types of questions that a DNS may ask.
+var dnsTypes = map[string]dnsmessage.Type{
+	"A": dnsmessage.TypeA, "AAAA": dnsmessage.TypeAAAA, "CNAME": dnsmessage.TypeCNAME, "MX": dnsmessage.TypeMX, "NS": dnsmessage.TypeNS,
+	"PTR": dnsmessage.TypePTR, "SOA": dnsmessage.TypeSOA, "SRV": dnsmessage.TypeSRV, "TXT": dnsmessage.TypeTXT,
 }
 
-func dnsType(name string) dnsmessage.Type {
-	types := []dnsmessage.Type{
-		dnsmessage.TypeA, dnsmessage.TypeAAAA, dnsmessage.TypeCNAME, dnsmessage.TypeMX, dnsmessage.TypeNS,
-		dnsmessage.TypePTR, dnsmessage.TypeSOA, dnsmessage.TypeSRV, dnsmessage.TypeTXT,
-	}
-	if i := slices.Index(DNSTypes(), strings.ToUpper(name)); i >= 0 {
-		return types[i]
-	}
-	return dnsmessage.TypeA
-}
+// DNSTypes returns the types of questions that a DNS may ask, sorted.
+func DNSTypes() []string { return slices.Sorted(maps.Keys(dnsTypes)) }
 
 // Kind returns "dns".
 func (DNS) Kind() string { return "dns" }
@@ -106,9 +100,13 @@ func (p DNS) question() ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("name %q: %w", p.Name, err)
 	}
+	kind, ok := dnsTypes[strings.ToUpper(cmp.Or(p.Type, "A"))]
+	if !ok {
+		return nil, fmt.Errorf("type %q: want one of %s", p.Type, strings.Join(DNSTypes(), ", "))
+	}
 	m := dnsmessage.Message{
 		Header:    dnsmessage.Header{RecursionDesired: true},
-		Questions: []dnsmessage.Question{{Name: n, Type: dnsType(p.Type), Class: dnsmessage.ClassINET}},
+		Questions: []dnsmessage.Question{{Name: n, Type: kind, Class: dnsmessage.ClassINET}},
 	}
 	b, err := m.Pack()
 	if err != nil {

@@ -52,18 +52,11 @@ func (b *bench) checksOnce(p peer, virtuals int) error {
 	var served counter
 	served.serve(listener)
 	defer served.stop()
-	trace, err := lab.NewTrace()
+	r, err := startIn(n, p, work{virtuals: virtuals, check: time.Second}, 10*virtuals)
 	if err != nil {
 		return err
 	}
-	defer trace.Close()
-	process, _, err := p.start(n, n.A, work{virtuals: virtuals, check: time.Second})
-	if err != nil {
-		return err
-	}
-	if err := awaitTraced(trace, process, "add_dest", 10*virtuals); err != nil {
-		return err
-	}
+	process := r.process
 	time.Sleep(settling)
 	cpu, err := process.CPU()
 	if err != nil {

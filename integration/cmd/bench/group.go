@@ -3,8 +3,6 @@ package main
 import (
 	"fmt"
 	"strings"
-
-	"github.com/lvs-director/director/integration/lab"
 )
 
 // group measures one virtual server with 256 addresses and 20 real servers:
@@ -21,37 +19,21 @@ func (b *bench) group() error {
 }
 
 func (b *bench) groupOnce(p peer, addresses int) error {
-	n, err := lab.New(lab.Options{})
+	r, err := start(p, work{group: addresses}, p.groupDestinations(addresses))
 	if err != nil {
 		return err
 	}
-	defer n.Close()
-	trace, err := lab.NewTrace()
+	defer r.network.Close()
+	rules, err := r.network.A.Run("ipvsadm", "-Sn")
 	if err != nil {
 		return err
 	}
-	defer trace.Close()
-	process, _, err := p.start(n, n.A, work{group: addresses})
-	if err != nil {
-		return err
-	}
-	if err := awaitTraced(trace, process, "add_dest", p.groupDestinations(addresses)); err != nil {
-		return err
-	}
-	events, err := trace.Events(process.Started)
-	if err != nil {
-		return err
-	}
-	rules, err := n.A.Run("ipvsadm", "-Sn")
-	if err != nil {
-		return err
-	}
-	ruleset, err := n.A.Run("nft", "list", "ruleset")
+	ruleset, err := r.network.A.Run("nft", "list", "ruleset")
 	if err != nil {
 		return err
 	}
 	objects := strings.Count(rules, "\n") + strings.Count(ruleset, " . tcp . 80 : ")
-	b.table.add("group of 256 addresses × 20: start to last change", "ms", p.name(), milliseconds(events[len(events)-1].Time.Sub(process.Started)))
-	b.table.add("group of 256 addresses × 20: services, destinations and marks in the kernel", "", p.name(), float64(objects))
-	return process.Kill()
+	b.table.add("group of 256 addresses × 20: start to last change", "ms", p.name(), milliseconds(r.events[len(r.events)-1].Time.Sub(r.process.Started)))
+	b.table.add("group of 256 addresses × 20: services, destinations and marks in the kernel", "objects", p.name(), float64(objects))
+	return r.process.Kill()
 }

@@ -25,27 +25,12 @@ func (b *bench) program() error {
 }
 
 func (b *bench) programOnce(p peer) error {
-	n, err := lab.New(lab.Options{})
+	r, err := start(p, work{virtuals: virtuals}, destinations)
 	if err != nil {
 		return err
 	}
-	defer n.Close()
-	trace, err := lab.NewTrace()
-	if err != nil {
-		return err
-	}
-	defer trace.Close()
-	process, _, err := p.start(n, n.A, work{virtuals: virtuals})
-	if err != nil {
-		return err
-	}
-	if err := awaitTraced(trace, process, "add_dest", destinations); err != nil {
-		return err
-	}
-	events, err := trace.Events(process.Started)
-	if err != nil {
-		return err
-	}
+	defer r.network.Close()
+	process, events := r.process, r.events
 	cpu, err := process.CPU()
 	if err != nil {
 		return err
@@ -61,6 +46,44 @@ func (b *bench) programOnce(p peer) error {
 	b.table.add("program 1,000 × 10: peak memory, all processes", "KiB", p.name(), float64(memory.Peak))
 	b.table.add("program 1,000 × 10: memory after, shared pages divided", "KiB", p.name(), float64(memory.Pss))
 	return process.Kill()
+}
+
+// started is a peer whose work the kernel has.
+type started struct {
+	network *lab.Network
+	process *lab.Process
+	events  []lab.Traced // changes of the kernel's table
+}
+
+// start starts a peer on A of a new network and waits until the kernel has so
+// many destinations. The network is the caller's to close.
+func start(p peer, w work, destinations int) (started, error) {
+	n, err := lab.New(lab.Options{})
+	if err != nil {
+		return started{}, err
+	}
+	r, err := startIn(n, p, w, destinations)
+	if err != nil {
+		n.Close()
+	}
+	return r, err
+}
+
+func startIn(n *lab.Network, p peer, w work, destinations int) (started, error) {
+	trace, err := lab.NewTrace()
+	if err != nil {
+		return started{}, err
+	}
+	defer trace.Close()
+	process, _, err := p.start(n, n.A, w)
+	if err != nil {
+		return started{}, err
+	}
+	if err := awaitTraced(trace, process, "add_dest", destinations); err != nil {
+		return started{}, err
+	}
+	events, err := trace.Events(process.Started)
+	return started{n, process, events}, err
 }
 
 // awaitTraced waits until the kernel has done something so often.

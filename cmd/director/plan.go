@@ -54,7 +54,7 @@ With --exit-code, the exit code is 3 when there is something to do.`,
 			if err != nil {
 				return fmt.Errorf("plan: %w", err)
 			}
-			changes, err := planMarks(config)
+			changes, err := engine.PreviewMarks(config, marks.Linux{}, log)
 			if err != nil {
 				return fmt.Errorf("plan: %w", err)
 			}
@@ -77,17 +77,6 @@ With --exit-code, the exit code is 3 when there is something to do.`,
 	configFlag(command, &path)
 	command.Flags().BoolVar(&exitCode, "exit-code", false, "exit with 3 when there is something to do")
 	return command
-}
-
-// planMarks returns what would change in the marks that packets get. Where none
-// are configured the kernel is not asked: it may not know of marks.
-func planMarks(config *conf.Config) ([]marks.Change, error) {
-	want := config.Marks()
-	if len(want) == 0 {
-		return nil, nil
-	}
-	have, _, err := marks.Linux{}.Read()
-	return marks.Diff(have, want), err
 }
 
 // readKernel returns what the kernel's table holds now.

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"go.uber.org/zap/zaptest"
 
 	"github.com/lvs-director/director/conf"
 	"github.com/lvs-director/director/ipvsctl"
@@ -161,6 +162,10 @@ func TestMarksOfAFormerRun(t *testing.T) {
 		next := *w.config
 		next.VirtualServers = []*conf.VirtualServer{pool(1, remove)}
 		w.config = &next
+		changes, err := PreviewMarks(w.config, kernel, zaptest.NewLogger(t))
+		if err != nil || len(changes) != 1 || changes[0].String() != "mark tcp 192.0.2.1:80 no more with 7" {
+			t.Errorf("the preview is %v, %v", changes, err)
+		}
 		w.start()
 		w.wantMarks(kernel, nil)
 		w.stop(errSignal)

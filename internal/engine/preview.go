@@ -10,6 +10,7 @@ import (
 	"github.com/lvs-director/director/checks"
 	"github.com/lvs-director/director/conf"
 	"github.com/lvs-director/director/ipvsctl"
+	"github.com/lvs-director/director/ipvsctl/marks"
 	"github.com/lvs-director/director/vrrp"
 )
 
@@ -66,6 +67,18 @@ func Preview(config *conf.Config, have ipvsctl.Table, running *Status, log *zap.
 	}
 	own.claim(config, ways)
 	return ipvsctl.Diff(have, want, ipvsctl.Ownership{RemoveForeign: config.IPVS.RemoveForeign, Owned: own.rows}), nil
+}
+
+// PreviewMarks returns what a reload with config would change in the marks that
+// packets get. The kernel is asked only if marks are configured, or were: it may
+// know of none.
+func PreviewMarks(config *conf.Config, kernel MarkKernel, log *zap.Logger) ([]marks.Change, error) {
+	want := config.Marks()
+	if own := loadOwned(config.StateDir, log); len(want) == 0 && !own.hasMark(config.IPVS.ProbeMarks) {
+		return nil, nil
+	}
+	have, _, err := kernel.Read()
+	return marks.Diff(have, want), err
 }
 
 // previewReal returns what is known of a configured real server: its health

@@ -90,7 +90,8 @@ func TestLinuxBroken(t *testing.T) {
 	change(t, want, false)
 	for _, harm := range []string{
 		"delete table inet director", "flush chain inet director output", "add rule inet director prerouting drop",
-		"add element inet director ipv4 { 192.0.2.1 . icmp . 0 : 1 }",
+		"add element inet director ipv4 { 192.0.2.1 . icmp . 0 : 1 }", "add chain inet director more",
+		"add chain inet director output { policy drop; }", "add table inet director { flags dormant; }",
 	} {
 		nft(t, harm)
 		change(t, want, false)

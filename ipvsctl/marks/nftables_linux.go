@@ -117,7 +117,8 @@ func (Linux) Read() (marks Table, whole bool, err error) {
 	if err != nil {
 		return nil, false, err
 	}
-	if !slices.ContainsFunc(tables, func(t *nftables.Table) bool { return t.Name == tableName }) {
+	// A table with flags is dormant, or somebody else's.
+	if !slices.ContainsFunc(tables, func(t *nftables.Table) bool { return t.Name == tableName && t.Flags == 0 }) {
 		return nil, false, nil
 	}
 	t := newTable()
@@ -145,14 +146,19 @@ func (Linux) Read() (marks Table, whole bool, err error) {
 	return marks, true, nil
 }
 
-// intact tells whether the chains have our rules and nothing else.
+// intact tells whether the table has our chains with our rules, and nothing else.
 func intact(c *nftables.Conn, t *nftables.Table) (bool, error) {
 	have, err := c.ListChainsOfTableFamily(t.Family)
 	if err != nil {
 		return false, err
 	}
-	for _, want := range chains(t) {
-		if !slices.ContainsFunc(have, func(c *nftables.Chain) bool { return c.Table.Name == t.Name && c.Name == want.Name }) {
+	have = slices.DeleteFunc(have, func(c *nftables.Chain) bool { return c.Table.Name != t.Name })
+	wanted := chains(t)
+	if len(have) != len(wanted) {
+		return false, nil
+	}
+	for _, want := range wanted {
+		if !slices.ContainsFunc(have, func(c *nftables.Chain) bool { return sameChain(c, want) }) {
 			return false, nil
 		}
 		rules, err := c.GetRules(t, want)
@@ -164,6 +170,15 @@ func intact(c *nftables.Conn, t *nftables.Table) (bool, error) {
 		}
 	}
 	return true, nil
+}
+
+// sameChain tells whether the kernel's chain is as it is wanted: where it was
+// made, and letting through what it has marked.
+func sameChain(is, want *nftables.Chain) bool {
+	return is.Name == want.Name && is.Type == want.Type &&
+		is.Hooknum != nil && *is.Hooknum == *want.Hooknum &&
+		is.Priority != nil && *is.Priority == *want.Priority &&
+		is.Policy != nil && *is.Policy == nftables.ChainPolicyAccept
 }
 
 // Write makes want of have, which Read has returned, in one transaction: no

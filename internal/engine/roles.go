@@ -96,6 +96,12 @@ func (r *roles) setConfig(config *conf.Config) {
 	}
 }
 
+// heed takes a report at once and does what follows from it.
+func (e *Engine) heed(report vrrp.Report) {
+	e.takeReport(report)
+	e.settle()
+}
+
 // takeReport takes what VRRP told: transitions in their order, then the states,
 // which are the truth if a transition was lost.
 func (e *Engine) takeReport(report vrrp.Report) {
@@ -284,13 +290,25 @@ func (e *Engine) stopVRRP() {
 	for {
 		select {
 		case report := <-r.reports:
-			e.takeReport(report)
-			e.settle()
+			e.heed(report)
 		case <-limit.C:
 			e.log.Error("VRRP did not stop in time; its addresses expire with their lease", zap.Duration("waited", stopWait))
 			r.cancel()
 		case <-ended:
 			r.cancel()
+			e.heedTheLast()
+			return
+		}
+	}
+}
+
+// heedTheLast takes what VRRP had told before it ended and nobody has read.
+func (e *Engine) heedTheLast() {
+	for {
+		select {
+		case report := <-e.roles.reports:
+			e.heed(report)
+		default:
 			return
 		}
 	}

@@ -229,7 +229,16 @@ func (c *client) crash() {
 }
 
 // exists reports whether there is a process, a dead one that nobody has reaped included.
-func exists(pid int) bool { return unix.Kill(pid, 0) == nil }
+// exists reports whether a process runs. One that has ended and whose parent has
+// not buried it yet, as the orphan of a killed engine, does not.
+func exists(pid int) bool {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return false
+	}
+	_, after, _ := strings.Cut(string(stat), ") ") // after the command's name
+	return !strings.HasPrefix(after, "Z") && !strings.HasPrefix(after, "X")
+}
 
 func TestEngineKilledAndRestarted(t *testing.T) {
 	t.Parallel()

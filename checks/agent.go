@@ -33,6 +33,11 @@ func (p Agent) Key() string { return digest(p.Kind(), p) }
 // Run implements Probe.
 func (p Agent) Run(ctx context.Context) Observation {
 	t := startTalk(ctx, p.Target, p.Route, nil, "agent")
+	p.converse(t)
+	return t.verdict()
+}
+
+func (p Agent) converse(t *talk) {
 	t.send(p.Send)
 	line := t.lastLine()
 	if !t.ended {
@@ -42,25 +47,26 @@ func (p Agent) Run(ctx context.Context) Observation {
 			t.fail("%s", seen.Reason)
 		}
 	}
-	return t.verdict()
 }
 
 // lastLine is line for those who may close without having ended it.
 func (t *talk) lastLine() string {
 	const longest = 1 << 10
-	for !t.ended && !bytes.ContainsRune(t.came, '\n') {
-		err := t.read()
+	var err error
+	for !t.ended {
+		line, _, whole := bytes.Cut(t.came, []byte{'\n'})
 		switch {
-		case len(t.came) > longest:
+		case len(line) > longest:
 			t.fail("a line of more than %d bytes", longest)
-		case errors.Is(err, io.EOF) && len(t.came) > 0:
-			return strings.TrimSpace(string(t.came))
+		case whole, errors.Is(err, io.EOF) && len(line) > 0:
+			return strings.TrimSpace(string(line))
 		case err != nil:
 			t.broken(err)
+		default:
+			err = t.read()
 		}
 	}
-	line, _, _ := strings.Cut(string(t.came), "\n")
-	return strings.TrimSpace(line)
+	return ""
 }
 
 // parseAgent says what an agent's line means.

@@ -9,22 +9,25 @@ import (
 // Expect says what an answer must be like. The zero Expect wants nothing.
 type Expect struct {
 	Contains string // text that it holds
-	Matches  string // regular expression (RE2) that it matches
+	Matches  string // regular expression (RE2) that it matches; ^ and $ are the ends of its lines
 }
 
 // wanted is an Expect made ready.
 type wanted struct {
 	contains []byte
 	matches  *regexp.Regexp
+	source   string // of matches, as an operator wrote it
 }
 
 func (e Expect) compile() (wanted, error) {
-	w := wanted{contains: []byte(e.Contains)}
+	w := wanted{contains: []byte(e.Contains), source: e.Matches}
 	if e.Matches == "" {
 		return w, nil
 	}
 	var err error
-	w.matches, err = regexp.Compile(e.Matches)
+	// Of lines: the rest of the line that ended the last step may come only now,
+	// before the answer to this one.
+	w.matches, err = regexp.Compile("(?m)" + e.Matches)
 	return w, err
 }
 
@@ -40,7 +43,7 @@ func (w wanted) String() string {
 	case w.matches == nil:
 		return fmt.Sprintf("%q", w.contains)
 	case len(w.contains) == 0:
-		return "/" + w.matches.String() + "/"
+		return "/" + w.source + "/"
 	}
-	return fmt.Sprintf("%q and /%s/", w.contains, w.matches)
+	return fmt.Sprintf("%q and /%s/", w.contains, w.source)
 }

@@ -97,6 +97,7 @@ func (a attempt) grpcFailed(err error) Observation {
 	if s.Code() == codes.Unknown {
 		s = status.Convert(err)
 	}
+	words := firstLine([]byte(s.Message()))
 	switch s.Code() {
 	case codes.DeadlineExceeded, codes.Canceled:
 		return a.failed("grpc", os.ErrDeadlineExceeded)
@@ -105,7 +106,7 @@ func (a attempt) grpcFailed(err error) Observation {
 	case codes.Unimplemented:
 		return Observation{Reason: "grpc: the server has no health service", Status: s.Code().String()}
 	case codes.Unavailable:
-		return a.failed("grpc", errors.New("connection lost: "+s.Message()))
+		return a.failed("grpc", errors.New("connection lost: "+words))
 	}
-	return Observation{Reason: "grpc: " + s.Code().String() + ": " + s.Message(), Status: s.Code().String()}
+	return Observation{Reason: "grpc: " + s.Code().String() + ": " + words, Status: s.Code().String()}
 }

@@ -42,21 +42,23 @@ const (
 
 func (p LDAP) compile() runner {
 	secure := optionalTLS(p.TLS, p.Target)
-	bind := ber(berSequence, ber(berInteger, []byte{1}), ber(ldapBind,
-		ber(berInteger, []byte{ldapVersion}), ber(berOctets, []byte(p.DN)), ber(ldapSimple, []byte(p.Password))))
-	unbind := ber(berSequence, ber(berInteger, []byte{2}), ber(ldapUnbind))
 	return func(ctx context.Context) Observation {
 		t := startTalk(ctx, p.Target, p.Route, secure, "ldap")
-		t.send(string(bind))
-		answer := t.berElement()
-		if !t.ended {
-			if problem := ldapProblem(answer); problem != "" {
-				t.fail("%s", problem)
-			}
-		}
-		t.send(string(unbind))
+		p.converse(t)
 		return t.verdict()
 	}
+}
+
+func (p LDAP) converse(t *talk) {
+	t.send(string(ber(berSequence, ber(berInteger, []byte{1}), ber(ldapBind,
+		ber(berInteger, []byte{ldapVersion}), ber(berOctets, []byte(p.DN)), ber(ldapSimple, []byte(p.Password))))))
+	answer := t.berElement()
+	if !t.ended {
+		if problem := ldapProblem(answer); problem != "" {
+			t.fail("%s", problem)
+		}
+	}
+	t.send(string(ber(berSequence, ber(berInteger, []byte{2}), ber(ldapUnbind))))
 }
 
 // ber returns an element of BER, its length in the shortest form.

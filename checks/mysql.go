@@ -35,6 +35,11 @@ const (
 // Run implements Probe.
 func (p MySQL) Run(ctx context.Context) Observation {
 	t := startTalk(ctx, p.Target, p.Route, nil, "mysql")
+	p.converse(t)
+	return t.verdict()
+}
+
+func (p MySQL) converse(t *talk) {
 	greeting := t.mysqlPacket()
 	if !t.ended {
 		if version, problem := parseMySQLGreeting(greeting); problem != "" {
@@ -61,7 +66,6 @@ func (p MySQL) Run(ctx context.Context) Observation {
 		const quit = 1
 		t.send(string(mysqlFrame(0, []byte{quit})))
 	}
-	return t.verdict()
 }
 
 func mysqlFrame(seq byte, payload []byte) []byte {

@@ -25,6 +25,11 @@ func (p PostgreSQL) Key() string { return digest(p.Kind(), p) }
 // Run implements Probe.
 func (p PostgreSQL) Run(ctx context.Context) Observation {
 	t := startTalk(ctx, p.Target, p.Route, nil, "pgsql")
+	p.converse(t)
+	return t.verdict()
+}
+
+func (p PostgreSQL) converse(t *talk) {
 	t.send(string(p.startup()))
 	head := t.take(5)
 	size := int(binary.BigEndian.Uint32(head[1:])) - 4
@@ -41,7 +46,6 @@ func (p PostgreSQL) Run(ctx context.Context) Observation {
 	default:
 		t.fail("the server does not speak PostgreSQL")
 	}
-	return t.verdict()
 }
 
 // startup returns the message that begins a session of protocol 3.0.

@@ -29,15 +29,19 @@ func (p Redis) compile() runner {
 	secure := optionalTLS(p.TLS, p.Target)
 	return func(ctx context.Context) Observation {
 		t := startTalk(ctx, p.Target, p.Route, secure, "redis")
-		switch {
-		case p.Password != "" && p.User != "":
-			t.redis("+OK", "AUTH", p.User, p.Password)
-		case p.Password != "":
-			t.redis("+OK", "AUTH", p.Password)
-		}
-		t.redis("+PONG", "PING")
+		p.converse(t)
 		return t.verdict()
 	}
+}
+
+func (p Redis) converse(t *talk) {
+	switch {
+	case p.Password != "" && p.User != "":
+		t.redis("+OK", "AUTH", p.User, p.Password)
+	case p.Password != "":
+		t.redis("+OK", "AUTH", p.Password)
+	}
+	t.redis("+PONG", "PING")
 }
 
 // redis sends a command, as an array of strings, and wants an answer.

@@ -160,12 +160,13 @@ func (t *talk) take(n int) []byte {
 func (t *talk) line() string {
 	const longest = 8 << 10
 	for !t.ended {
-		if i := slices.Index(t.came, '\n'); i >= 0 {
+		i := slices.Index(t.came, '\n')
+		if i >= 0 && i <= longest {
 			line := strings.TrimRight(string(t.came[:i]), "\r")
 			t.came = t.came[i+1:]
 			return line
 		}
-		if len(t.came) > longest {
+		if i >= 0 || len(t.came) > longest {
 			t.fail("a line of more than %d bytes", longest)
 			break
 		}

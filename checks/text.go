@@ -82,21 +82,32 @@ func (p Text) compile() runner {
 	}
 	return func(ctx context.Context) Observation {
 		t := startTalk(ctx, p.Target, p.Route, atOnce, p.Protocol)
-		t.greeting(protocol)
-		if p.StartTLS && secure != nil {
-			if protocol.hello != "" {
-				t.command(protocol.hello+name, protocol.helloOK, protocol.more)
-			}
-			t.command(protocol.startTLS, protocol.startOK, protocol.more)
-			t.came = nil // what came before TLS is nobody's word (RFC 3207 section 5)
-			t.secure(secure)
+		var later *tlsClient
+		if p.StartTLS {
+			later = secure
 		}
-		if protocol.hello != "" {
-			t.command(protocol.hello+name, protocol.helloOK, protocol.more)
-		}
-		t.send(protocol.quit + "\r\n")
+		protocol.converse(t, name, later)
 		return t.verdict()
 	}
+}
+
+// converse speaks with a server, by TLS from the command on that begins it if
+// secure is not nil.
+func (p textProtocol) converse(t *talk, name string, secure *tlsClient) {
+	hello := func() {
+		if p.hello != "" {
+			t.command(p.hello+name, p.helloOK, p.more)
+		}
+	}
+	t.greeting(p)
+	if secure != nil {
+		hello()
+		t.command(p.startTLS, p.startOK, p.more)
+		t.came = nil // what came before TLS is nobody's word (RFC 3207 section 5)
+		t.secure(secure)
+	}
+	hello()
+	t.send(p.quit + "\r\n")
 }
 
 func (t *talk) greeting(p textProtocol) {

@@ -74,7 +74,7 @@ func expectKeys[T any](of string, field func(*T) *checks.Expect) []key[T] {
 		text("expect", func(t *T) *string { return &field(t).Contains },
 			"text that "+of+" must hold").by("anything"),
 		checkedText("expect_regex", "regular expression", func(t *T) *string { return &field(t).Matches }, checkRegex,
-			"regular expression (RE2) that "+of+" must match").by("anything"),
+			"regular expression (RE2) that "+of+" must match; `^` and `$` stand for the ends of its lines").by("anything"),
 	}
 }
 

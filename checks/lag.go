@@ -64,7 +64,8 @@ func (r *recentMax) turn(now time.Time) {
 type Stats struct {
 	Monitors int
 	InFlight int
-	Waiting  int    // their time has come, but as many as may run are running
+	Limit    int    // of InFlight
+	Waiting  int    // their time has come, but as many of their kind as may run are running
 	Started  uint64 // probes, since the beginning
 	Repeated uint64 // probes that failed while this process did not run, and were asked again
 	Failed   uint64 // probes that failed for want of something on this machine; not counted
@@ -79,7 +80,7 @@ func (p *Pool) Stats() Stats {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	s := p.stats
-	s.Monitors, s.InFlight = len(p.entries), p.running
+	s.Monitors, s.InFlight, s.Limit = len(p.entries), p.running, p.limit
 	for _, g := range p.gates {
 		s.Waiting += len(g.waiting)
 	}

@@ -6,8 +6,6 @@ import (
 	"os"
 	"testing"
 	"time"
-
-	"go.uber.org/zap/zaptest"
 )
 
 func TestClock(t *testing.T) {
@@ -84,7 +82,7 @@ func TestPoolLeavesNothing(t *testing.T) {
 		}
 	}
 	before := descriptors(t)
-	p := NewPool(zaptest.NewLogger(t))
+	p := NewPool()
 	p.Set(monitors)
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error)

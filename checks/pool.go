@@ -6,7 +6,6 @@ import (
 	"sync"
 	"time"
 
-	"go.uber.org/zap"
 	"golang.org/x/sys/unix"
 )
 
@@ -14,7 +13,6 @@ import (
 //
 // All methods may be called at any time and from any goroutine.
 type Pool struct {
-	log     *zap.Logger
 	results chan Result
 	wake    chan struct{} // the schedule has changed
 	news    chan struct{} // there is something to tell
@@ -47,9 +45,8 @@ type Option func(*Pool)
 func MaxInFlight(n int) Option { return func(p *Pool) { p.limit = n } }
 
 // NewPool returns a Pool without monitors. Nothing happens before Run.
-func NewPool(log *zap.Logger, options ...Option) *Pool {
+func NewPool(options ...Option) *Pool {
 	p := &Pool{
-		log:     log,
 		results: make(chan Result),
 		wake:    make(chan struct{}, 1),
 		news:    make(chan struct{}, 1),

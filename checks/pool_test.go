@@ -8,8 +8,6 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
-
-	"go.uber.org/zap/zaptest"
 )
 
 // lab is what scripted probes do and when they were run.
@@ -71,7 +69,7 @@ func bad(int) Observation  { return Observation{Reason: "bad"} }
 func inPool(t *testing.T, f func(p *Pool, l *lab), options ...Option) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		p, l := NewPool(zaptest.NewLogger(t), options...), newLab()
+		p, l := NewPool(options...), newLab()
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan error)
 		go func() { ended <- p.Run(ctx) }()

@@ -5,25 +5,20 @@ import (
 	"fmt"
 	"sync"
 	"time"
-
-	"go.uber.org/zap"
 )
 
 // tick is the shortest sleep of the scheduler: what falls due within it starts
 // together, which spares wake-ups when thousands are due each second.
 const tick = 4 * time.Millisecond
 
-// lagWarning is the delay from which on an operator should know.
-const lagWarning = 250 * time.Millisecond
-
 // Run probes until ctx is done. One goroutine schedules and holds all the
 // conversations that need none of their own; each other probe in flight has
 // one. So the cost grows with probes in flight, not with monitors. When it
 // returns nothing of it is left running.
 //
-// When the machine is late the Pool says so (Stats, and the log), starts what
-// is overdue at twice the usual rate at most, and asks again instead of
-// counting a failure that fell into a time when this process did not run.
+// When the machine is late the Pool says so (Stats), starts what is overdue at
+// twice the usual rate at most, and asks again instead of counting a failure
+// that fell into a time when this process did not run.
 func (p *Pool) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	var probes sync.WaitGroup
@@ -40,7 +35,6 @@ func (p *Pool) Run(ctx context.Context) error {
 
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
-	var warned time.Time
 	for ctx.Err() == nil {
 		now := time.Now()
 		p.mu.Lock()
@@ -48,15 +42,10 @@ func (p *Pool) Run(ctx context.Context) error {
 		p.startDue(ctx, &probes, now)
 		next := p.nextWake(now)
 		p.clock.armed = next
-		lag := p.clock.lag.get(now)
 		calls := p.calls
 		p.calls = nil
 		p.mu.Unlock()
 
-		if lag > lagWarning && now.Sub(warned) > lagWindow {
-			warned = now
-			p.log.Warn("checks are late", zap.Duration("lag", lag))
-		}
 		if len(calls) > 0 {
 			if err := p.talk(calls); err != nil {
 				return fmt.Errorf("run checks: %w", err)

@@ -20,7 +20,6 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/zap/zaptest"
 	"golang.org/x/sys/unix"
 )
 
@@ -151,7 +150,7 @@ func runTwice(t *testing.T, p Probe, timeout time.Duration) (alone, pooled Obser
 		alone = p.Run(ctx)
 		checkTimes(t, "alone", alone, time.Since(begin), timeout)
 	}()
-	pool := NewPool(zaptest.NewLogger(t))
+	pool := NewPool()
 	m := Monitor{Probe: p, Interval: 10 * time.Millisecond, FastInterval: time.Millisecond, Timeout: timeout, Rise: 1, Fall: 1}
 	pool.Set(map[Key]Monitor{m.Key(): m})
 	poolCtx, stop := context.WithCancel(t.Context())

@@ -9,8 +9,6 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
-
-	"go.uber.org/zap/zaptest"
 )
 
 // TestThroughOfEveryProbe wants the way of each kind that has a route to be found.
@@ -51,7 +49,7 @@ func (p onWay) Run(ctx context.Context) Observation {
 
 func TestPoolRunsOnOpenWaysOnly(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := NewPool(zaptest.NewLogger(t))
+		p := NewPool()
 		marks := make(chan uint32, 100)
 		m := Monitor{Probe: onWay{Route{Through: "a"}, marks}, Interval: time.Second, Timeout: time.Second, Rise: 1, Fall: 2}
 		p.Set(map[Key]Monitor{"a": m})

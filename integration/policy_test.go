@@ -86,6 +86,13 @@ func TestPause(t *testing.T) {
 	for _, err := range failures {
 		t.Errorf("request failed: %v", err)
 	}
+	must(t, lab.Await(30*time.Second, func() error {
+		events, err := d.Events(engine.KindPace)
+		if err == nil && (len(events) == 0 || events[0].To != "late" || events[0].Lag < 9*time.Second) {
+			err = fmt.Errorf("it tells of its pace %+v", events)
+		}
+		return err
+	}))
 	events, err := d.Events(engine.KindReal)
 	must(t, err)
 	for _, e := range events {

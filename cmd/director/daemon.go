@@ -80,7 +80,7 @@ func (d *daemon) run(ctx context.Context) error {
 		Open:   d.open,
 		Marks:  d.marks,
 		Router: router,
-		Pool:   checks.NewPool(d.log.Named("checks")),
+		Pool:   checks.NewPool(),
 
 		Settings: "/proc/sys",
 		Version:  version,

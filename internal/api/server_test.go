@@ -264,6 +264,7 @@ func sampleStatus() *engine.Status {
 		Node: "lb-a", Version: "1.0", Started: at,
 		Config: engine.ConfigStatus{Loaded: at, Reloads: 2},
 		Kernel: engine.KernelStatus{InSync: true, LastResync: at.Add(time.Minute), Repairs: 3, Operations: 40},
+		Checks: engine.PaceStatus{Probes: 2, InFlight: 1, Waiting: 4, Started: 1000, LeftOut: 5, Repeated: 6, FailedHere: 7, Lag: 270 * time.Millisecond, Late: true},
 		VRRP: engine.VRRPStatus{Connected: true, Groups: []engine.GroupStatus{
 			{Name: "front", State: "MASTER", Since: at, Priority: 150, Addresses: []string{"192.0.2.10/24"}, Sent: 60, Received: 1, Dropped: 2},
 		}},

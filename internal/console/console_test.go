@@ -55,6 +55,7 @@ func healthy() *engine.Status {
 		Node: "lb-a", Version: "1.0.0", Started: ago(4*24*time.Hour + 3*time.Hour),
 		Config: engine.ConfigStatus{Loaded: ago(12 * time.Minute), Reloads: 1},
 		Kernel: engine.KernelStatus{InSync: true, LastResync: ago(2 * time.Second), Operations: 42, Sync: "master on eth1, id 51"},
+		Checks: engine.PaceStatus{Probes: 3, InFlight: 1, Lag: 3 * time.Millisecond},
 		VRRP: engine.VRRPStatus{Connected: true, Groups: []engine.GroupStatus{
 			{Name: "front", State: "MASTER", Since: ago(3 * time.Hour), Reason: "no master heard", Interface: "eth0", RouterID: 51, Priority: 150, Master: "192.0.2.2", Addresses: []string{"192.0.2.10/24"}},
 			{Name: "inside", State: "BACKUP", Since: ago(time.Minute), Reason: "peer priority higher (200 > 150)", Interface: "eth1", RouterID: 52, Priority: 150, Master: "10.0.0.3"},
@@ -69,6 +70,8 @@ func bad() *engine.Status {
 	s.Config.LastError = "Error: Unsupported argument\n\n  on /etc/director/web.hcl line 3:\n   3:   colour = \"blue\"\n\nAn argument named \"colour\" is not expected here."
 	s.Config.LastErrorAt = ago(5 * time.Minute)
 	s.Kernel = engine.KernelStatus{LastError: "dial ipvs: operation not permitted"}
+	s.Checks = engine.PaceStatus{Probes: 3, Lag: 1234 * time.Millisecond, LeftOut: 12, Repeated: 3, Late: true, Since: ago(20 * time.Second),
+		Reason: "probes start up to 1.234s late; the machine gives the director too little processor time"}
 	s.VRRP.Problems = []string{"group inside: no such interface"}
 	s.VRRP.Groups[1] = engine.GroupStatus{Name: "inside", State: "FAULT", Since: ago(2 * time.Minute), Reason: "interface eth1 is down", Interface: "eth1", RouterID: 52}
 	web := s.VirtualServers[0]

@@ -61,6 +61,9 @@ func (s Style) ofDaemon(status *engine.Status, add func(Severity, string, ...any
 	if k := status.Kernel; !k.InSync {
 		add(Critical, "kernel not in sync: %s", reasonOr(k.LastError, "not compared yet"))
 	}
+	if c := status.Checks; c.Late {
+		add(Warning, "checks are late for %s: %s", s.since(c.Since), c.Reason)
+	}
 	if c := status.Config; c.LastError != "" {
 		add(Warning, "reload refused %s, the old configuration runs on:\n%s", s.ago(c.LastErrorAt), lines(c.LastError))
 	}

@@ -58,6 +58,14 @@ func (s Style) writeHead(b *strings.Builder, status *engine.Status) {
 		fmt.Fprintf(b, ", connection sync %s", k.Sync)
 	}
 	b.WriteByte('\n')
+	if c := status.Checks; c.Probes > 0 {
+		pace := s.paint(green, "on time")
+		if c.Late {
+			pace = s.paint(red, "LATE")
+		}
+		fmt.Fprintf(b, "checks %s, %s, %d in flight, at most %s late, %d left out, %d asked again\n",
+			pace, count(uint64(c.Probes), "probe"), c.InFlight, latency(c.Lag), c.LeftOut, c.Repeated)
+	}
 }
 
 func (s Style) writeProblems(b *strings.Builder, problems []Problem, view View) {

@@ -44,7 +44,7 @@ func benchEngine(b *testing.B) (*Engine, *conf.Config) {
 	config := many(1000, 10)
 	config.StateDir = b.TempDir()
 	kernel := ipvstest.New()
-	e := New(Options{Log: zap.NewNop(), Config: config, Pool: checks.NewPool(zap.NewNop()),
+	e := New(Options{Log: zap.NewNop(), Config: config, Pool: checks.NewPool(),
 		Open: func() (ipvsctl.Kernel, error) { return kernel, nil }})
 	e.table.open = e.opts.Open
 	e.table.own = loadOwned(config.StateDir, zap.NewNop())

@@ -76,6 +76,7 @@ type Engine struct {
 	settings settings
 	marking  marking
 	ways     ways
+	pace     pace
 	answers  []answer
 	started  time.Time
 	stale    bool // the published status is out of date
@@ -223,6 +224,7 @@ func (e *Engine) onBeat() {
 			e.invalidate(s)
 		}
 	}
+	e.watchPace(now)
 	e.roles.resend()
 	e.stale = true
 }

@@ -19,6 +19,7 @@ type Event struct {
 	Reason        string        `json:"reason,omitempty"`
 	Status        string        `json:"status,omitempty"`     // what the probe saw: "503"
 	Latency       time.Duration `json:"latency_ns,omitempty"` // of the probe
+	Lag           time.Duration `json:"lag_ns,omitempty"`     // how late probes started
 	Error         string        `json:"error,omitempty"`
 	Operator      string        `json:"operator,omitempty"` // who asked for it
 }
@@ -34,6 +35,7 @@ const (
 	KindWeight   Kind = "weight"   // a real server's checks ask for another weight
 	KindQuorum   Kind = "quorum"   // a virtual server won or lost its quorum
 	KindPanic    Kind = "panic"    // too few servers of a pool are up to believe it
+	KindPace     Kind = "pace"     // the machine cannot keep up with its checks, or can again
 	KindRole     Kind = "role"     // a group's VRRP state
 	KindTrack    Kind = "track"    // something a group tracks went up or down
 	KindHook     Kind = "hook"     // a hook ended
@@ -47,6 +49,6 @@ const (
 
 // Kinds returns every kind, in the order in which they are documented.
 func Kinds() []Kind {
-	return []Kind{KindStart, KindCheck, KindReal, KindQuorum, KindRole, KindTrack, KindHook,
-		KindReload, KindDrift, KindApply, KindSync, KindPanic, KindOperator}
+	return []Kind{KindStart, KindCheck, KindReal, KindWeight, KindQuorum, KindPanic, KindPace, KindRole, KindTrack, KindHook,
+		KindReload, KindDrift, KindApply, KindSync, KindSplit, KindOperator}
 }

@@ -12,7 +12,7 @@ func logEvent(log *zap.Logger, ev Event) {
 	if entry == nil {
 		return
 	}
-	fields := make([]zap.Field, 0, 10)
+	fields := make([]zap.Field, 0, 12)
 	for _, f := range []struct{ key, value string }{
 		{"virtual_server", ev.VirtualServer},
 		{"real_server", ev.RealServer},
@@ -32,6 +32,9 @@ func logEvent(log *zap.Logger, ev Event) {
 	if ev.Latency != 0 {
 		fields = append(fields, zap.Duration("latency", ev.Latency))
 	}
+	if ev.Lag != 0 {
+		fields = append(fields, zap.Duration("lag", ev.Lag))
+	}
 	entry.Write(fields...)
 }
 
@@ -41,7 +44,7 @@ func levelOf(ev Event) zapcore.Level {
 	switch {
 	case ev.Error != "" || ev.To == "panic":
 		return zapcore.ErrorLevel
-	case ev.To == "down" || ev.To == "FAULT" || ev.Kind == KindDrift:
+	case ev.To == "down" || ev.To == "FAULT" || ev.To == paceLate || ev.Kind == KindDrift:
 		return zapcore.WarnLevel
 	}
 	return zapcore.InfoLevel

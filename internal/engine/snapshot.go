@@ -19,6 +19,7 @@ func (e *Engine) Status() *Status {
 		services[i] = e.withObservations(vs)
 	}
 	s.VirtualServers = services
+	s.Checks.fill(e.opts.Pool.Stats())
 	return &s
 }
 
@@ -52,6 +53,7 @@ func (e *Engine) publish() {
 		Node: e.config.Node, Version: e.opts.Version, Started: e.started,
 		Config: ConfigStatus{Loaded: e.reloads.loadedAt, Reloads: e.reloads.taken, LastError: e.reloads.lastError, LastErrorAt: e.reloads.lastErrorAt},
 		Kernel: e.kernelStatus(),
+		Checks: PaceStatus{Late: e.pace.late, Since: e.pace.since, Reason: e.pace.reason},
 		VRRP:   e.vrrpStatus(),
 	}
 	s.VirtualServers = make([]*ServiceStatus, len(e.services))

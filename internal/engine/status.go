@@ -14,6 +14,7 @@ type Status struct {
 	Started        time.Time        `json:"started"`
 	Config         ConfigStatus     `json:"config"`
 	Kernel         KernelStatus     `json:"kernel"`
+	Checks         PaceStatus       `json:"checks"`
 	VRRP           VRRPStatus       `json:"vrrp"`
 	VirtualServers []*ServiceStatus `json:"virtual_servers"`
 }
@@ -34,6 +35,22 @@ type KernelStatus struct {
 	Repairs    uint64    `json:"repairs"` // rows put right after somebody else changed them
 	Operations uint64    `json:"operations"`
 	Sync       string    `json:"sync"` // the sync daemon: "master on eth1, id 51", "backup …", ""
+}
+
+// PaceStatus tells how the checks of all real servers keep up. One probe that
+// many use counts once.
+type PaceStatus struct {
+	Probes     int           `json:"probes"`
+	InFlight   int           `json:"in_flight"`
+	Waiting    int           `json:"waiting"` // due, but as many of their kind as may run are running
+	Started    uint64        `json:"started"`
+	LeftOut    uint64        `json:"left_out"`    // since they were more than half an interval late
+	Repeated   uint64        `json:"repeated"`    // failed while the director did not run; asked again and not counted
+	FailedHere uint64        `json:"failed_here"` // for want of something on this machine; not counted
+	Lag        time.Duration `json:"lag_ns"`      // the latest start of the last 10 to 20 seconds
+	Late       bool          `json:"late"`        // the machine cannot keep up
+	Since      time.Time     `json:"since"`       // of Late; zero when it never was
+	Reason     string        `json:"reason"`      // why late, and what to do; empty when not
 }
 
 // VRRPStatus tells how the VRRP process and its groups are.

@@ -31,6 +31,7 @@ type world struct {
 	config   *conf.Config
 	settings ipvsctl.SettingsTree
 	marks    MarkKernel
+	pool     []checks.Option
 	loadErr  error
 	mu       sync.Mutex
 	openErr  error
@@ -160,7 +161,7 @@ func (w *world) start() {
 	log := zaptest.NewLogger(w.t)
 	w.router = &router{reports: make(chan vrrp.Report, 16), stop: make(chan struct{}), onStop: func() {}}
 	w.engine = New(Options{
-		Log: log, Config: w.config, Version: "test", Router: w.router, Pool: checks.NewPool(log),
+		Log: log, Config: w.config, Version: "test", Router: w.router, Pool: checks.NewPool(w.pool...),
 		Open:     w.open,
 		Marks:    w.marks,
 		Settings: w.settings,

@@ -24,7 +24,7 @@ func streamProbes() []streamProbe {
 	return []streamProbe{
 		{"http", func(a netip.AddrPort) Probe { return HTTP{Target: a, Contains: "ok"} }, reply(okHead + "Content-Length: 2\r\n\r\nok")},
 		{"tcp steps", func(a netip.AddrPort) Probe {
-			return TCP{Target: a, Steps: []Step{{"", Expect{Contains: "hello"}}, {"ping\n", Expect{Matches: "^po+ng"}}}}
+			return TCP{Target: a, Steps: []Step{{"", Expect{Contains: "hello"}}, {"ping\n", Expect{Matches: "(?m)^po+ng"}}}}
 		}, say("hello\n", "ping", "pooong\n")},
 		{"smtp", func(a netip.AddrPort) Probe { return Text{Protocol: "smtp", Target: a} },
 			say("220-mx\r\n220 mx ESMTP\r\n", "EHLO", "250-mx\r\n250-SIZE\r\n250 HELP\r\n", "QUIT", "221 bye\r\n")},

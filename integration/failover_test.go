@@ -88,6 +88,19 @@ func (p *pair) awaitMaster(t *testing.T, master, backup *lab.Director) {
 	awaitSync(t, backup.Box, "backup eth1 51")
 }
 
+// awaitAlone waits until one holds the addresses and the other, which is gone, does not.
+func (p *pair) awaitAlone(t *testing.T, master *lab.Director) {
+	t.Helper()
+	other := p.A
+	if master == p.a {
+		other = p.B
+	}
+	for _, vip := range []netip.Addr{lab.VIP(0), lab.InsideVIP} {
+		must(t, master.Box.AwaitAddress(vip, true, 5*time.Second))
+		must(t, other.AwaitAddress(vip, false, lease+time.Second))
+	}
+}
+
 // trial is what the client saw of one event.
 type trial struct {
 	at       time.Time     // of the event
@@ -105,15 +118,15 @@ func (r trial) String() string {
 // connect opens a connection through A that B knows of. One that is cut because
 // A has lost its mastership for a moment, as it may on a machine that stands
 // still, is opened again.
-func (p *pair) connect(t *testing.T) *lab.Flow {
+func (p *pair) connect(t *testing.T, to netip.AddrPort) *lab.Flow {
 	t.Helper()
 	for try := 1; ; try++ {
 		began := time.Now()
-		flow, err := p.Client.NewFlow(t.Context(), at(7))
+		flow, err := p.Client.NewFlow(t.Context(), to)
 		must(t, err)
 		err = lab.Await(5*time.Second, func() error {
 			// The kernel's sync tells the backup of a connection within 2 s.
-			known, err := p.b.Box.Synced("10.0.0.100:7")
+			known, err := p.b.Box.Synced(to.String())
 			if err == nil && known == 0 {
 				err = fmt.Errorf("B knows no connection")
 			}
@@ -138,7 +151,7 @@ func (p *pair) connect(t *testing.T) *lab.Flow {
 // every 5 ms and a connection through IPVS that must survive.
 func (p *pair) upset(t *testing.T, what func() error) trial {
 	t.Helper()
-	flow := p.connect(t)
+	flow := p.connect(t, at(7))
 	defer flow.Close()
 	ping, err := p.Client.Ping(lab.VIP(0), 5*time.Millisecond)
 	must(t, err)
@@ -220,6 +233,27 @@ func TestFailover(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestFailoverOfMarks moves a connection to a service of several addresses, whose
+// packets both machines mark: the backup's kernel finds its service by the mark.
+func TestFailoverOfMarks(t *testing.T) {
+	p := newPair(t, 100*time.Millisecond, `
+virtual_server "marked" {
+  addresses = ["10.0.0.100:17", "10.0.0.100:27"]
+  fwmark    = 17
+  scheduler = "rr"
+  real_server "10.3.0.11:7" {}
+}
+`)
+	flow := p.connect(t, at(27))
+	defer flow.Close()
+	must(t, p.a.Kill())
+	p.awaitAlone(t, p.b)
+	must(t, flow.Alive(10*time.Second))
+	must(t, p.a.Start())
+	p.awaitMaster(t, p.a, p.b)
+	must(t, flow.Alive(10*time.Second))
 }
 
 // TestEngineGrace freezes the engine alone: nobody watches the servers then, and

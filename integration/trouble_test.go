@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -86,21 +87,17 @@ func TestSocketInUse(t *testing.T) {
 	}
 }
 
-// TestNoIPVS runs a director on a kernel without IPVS: it says which module is
-// wanted. It comes last in the file's order, so that no other test needs the module meanwhile.
-func TestNoIPVS(t *testing.T) {
-	if os.Getenv(vm.InsideVariable) != "vm" {
-		t.Log("this machine's own kernel keeps its modules: nothing tried")
-		return
-	}
-	n := newNetwork(t, lab.Options{})
+// unload takes modules out of the kernel, and lets nobody load one until the test
+// ends. All whose name begins with one of the prefixes go, the named one last.
+func unload(t *testing.T, n *lab.Network, module string, prefixes ...string) {
+	t.Helper()
 	const helper = "/proc/sys/kernel/modprobe" // what the kernel runs to load a module
 	before, err := os.ReadFile(helper)
 	must(t, err)
 	must(t, os.WriteFile(helper, []byte("/bin/false"), 0))
 	t.Cleanup(func() {
 		must(t, os.WriteFile(helper, before, 0))
-		_, err := n.A.Run("modprobe", "ip_vs")
+		_, err := n.A.Run("modprobe", module)
 		must(t, err)
 	})
 	// Namespaces of other tests end in the background, and with them their use of the module.
@@ -112,10 +109,11 @@ func TestNoIPVS(t *testing.T) {
 		args := []string{"rmmod"}
 		var last []string
 		for line := range strings.Lines(string(loaded)) {
-			switch name, _, _ := strings.Cut(line, " "); {
-			case name == "ip_vs":
+			name, _, _ := strings.Cut(line, " ")
+			switch {
+			case name == module:
 				last = append(last, name)
-			case strings.HasPrefix(name, "ip_vs_"):
+			case slices.ContainsFunc(prefixes, func(p string) bool { return strings.HasPrefix(name, p) }):
 				args = append(args, name)
 			}
 		}
@@ -128,6 +126,49 @@ func TestNoIPVS(t *testing.T) {
 		}
 		return err
 	}))
+}
+
+// inVM reports whether the kernel is the test's own; another one keeps its modules.
+func inVM(t *testing.T) bool {
+	t.Helper()
+	if os.Getenv(vm.InsideVariable) == "vm" {
+		return true
+	}
+	t.Log("this machine's own kernel keeps its modules: nothing tried")
+	return false
+}
+
+// TestNoMarks runs a director on a kernel without nftables: what needs no mark
+// works, and it says which module is wanted for the rest.
+func TestNoMarks(t *testing.T) {
+	if !inVM(t) {
+		return
+	}
+	n := newNetwork(t, lab.Options{})
+	unload(t, n, "nf_tables", "nft_")
+	d := newDirector(t, n, n.A, many(1, -1, 1)+`
+virtual_server "marked" {
+  addresses = ["10.80.8.1:80", "10.80.8.2:80"]
+  fwmark    = 8
+  real_server "10.3.0.11" {}
+}
+`)
+	must(t, d.Start())
+	awaitLog(t, d, 20*time.Second, "nf_tables")
+	awaitRow(t, n.A, false, "-A", "-f", "8")
+	status, err := d.Command("status")
+	must(t, err)
+	must(t, contains(status, "kernel not in sync: mark packets: this kernel has no nftables"))
+}
+
+// TestNoIPVS runs a director on a kernel without IPVS: it says which module is
+// wanted. It comes last in the file's order, so that no other test needs the module meanwhile.
+func TestNoIPVS(t *testing.T) {
+	if !inVM(t) {
+		return
+	}
+	n := newNetwork(t, lab.Options{})
+	unload(t, n, "ip_vs", "ip_vs_")
 	d := newDirector(t, n, n.A, many(1, -1, 1))
 	must(t, d.Start())
 	awaitLog(t, d, 20*time.Second, "ip_vs")

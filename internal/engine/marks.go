@@ -73,8 +73,11 @@ func (e *Engine) follow(want func(have marks.Table) marks.Table) bool {
 		if m.lastErr != err.Error() {
 			e.event(Event{Kind: KindApply, Reason: "packets are not marked as they should be; trying again", Error: err.Error()})
 		}
-		m.lastErr = err.Error()
+		m.lastErr, e.stale = err.Error(), true
 		return false
+	}
+	if m.lastErr != "" {
+		e.stale = true
 	}
 	m.lastErr, m.retryAt = "", time.Time{}
 	return true

@@ -143,9 +143,15 @@ func TestMarksAreRetried(t *testing.T) {
 		if got := w.events(KindApply); len(got) != 1 {
 			t.Errorf("events %q, want one", got)
 		}
+		if k := w.engine.Status().Kernel; k.InSync || k.LastError != "no nf_tables" {
+			t.Errorf("the status tells %+v, want no nf_tables", k)
+		}
 		kernel.set(func(m *memoryMarks) { m.refuses = nil })
 		w.after(10 * time.Second)
 		w.wantMarks(kernel, marks.Table{one: 7})
+		if k := w.engine.Status().Kernel; !k.InSync || k.LastError != "" {
+			t.Errorf("the status tells %+v, want in sync", k)
+		}
 		w.stop(errSignal)
 	})
 }

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 	"time"
@@ -67,8 +68,8 @@ func (e *Engine) publish() {
 }
 
 func (e *Engine) kernelStatus() KernelStatus {
-	t := &e.table
-	return KernelStatus{InSync: t.valid && !t.pending(), LastError: t.lastError, LastResync: t.lastResync,
+	t, m := &e.table, &e.marking
+	return KernelStatus{InSync: t.valid && !t.pending() && m.lastErr == "", LastError: cmp.Or(t.lastError, m.lastErr), LastResync: t.lastResync,
 		Repairs: t.repairs, Operations: t.operations, Sync: e.syncStatus()}
 }
 

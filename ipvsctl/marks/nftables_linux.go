@@ -112,7 +112,7 @@ func (Linux) Read() (marks Table, whole bool, err error) {
 	}
 	tables, err := c.ListTablesOfFamily(nftables.TableFamilyINet)
 	if errors.Is(err, unix.EINVAL) { // what nfnetlink says of a subsystem that nobody has registered
-		return nil, false, errors.Join(unix.EOPNOTSUPP, err)
+		return nil, false, fmt.Errorf("%w (%w)", unix.EOPNOTSUPP, err)
 	}
 	if err != nil {
 		return nil, false, err

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"net/netip"
+	"time"
 
 	"go.uber.org/zap"
 )
@@ -16,7 +17,7 @@ type nowhere struct{}
 
 var errLinuxOnly = errors.New("VRRP needs Linux")
 
-func newHost(*zap.Logger) host { return host{nowhere{}, nowhere{}, nowhere{}, nowhere{}} }
+func newHost(*zap.Logger) host { return host{nowhere{}, nowhere{}, nowhere{}, nowhere{}, time.Sleep} }
 
 func (nowhere) open(link, bool) (port, error)              { return nil, errLinuxOnly }
 func (nowhere) hold(link, netip.Prefix, holdOptions) error { return errLinuxOnly }

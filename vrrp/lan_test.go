@@ -265,7 +265,7 @@ func (h *lanHost) boot(t *testing.T, o Orders) *router {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	r := &router{
-		Local: newLocal(zaptest.NewLogger(t).Named(fmt.Sprint(h.id)), host{h, h, h, h}),
+		Local: newLocal(zaptest.NewLogger(t).Named(fmt.Sprint(h.id)), host{h, h, h, h, time.Sleep}),
 		t:     t, host: h, cancel: cancel, done: make(chan struct{}),
 	}
 	r.Order(Command{Orders: &o})

@@ -76,7 +76,7 @@ func (l *loop) run(ctx context.Context) error {
 			l.tell(time.Now(), true)
 			return nil
 		}
-		timer.Reset(someWait(time.Until(l.deadline())))
+		timer.Reset(someWait(time.Until(l.deadline().Add(-coarseness))))
 		select {
 		case <-done:
 			l.command(time.Now()) // a Stop that came together with the end
@@ -97,12 +97,19 @@ func (l *loop) run(ctx context.Context) error {
 		case f := <-l.fitter.reports:
 			l.refit(time.Now(), f)
 		case <-timer.C:
+			l.host.sleep(time.Until(l.deadline()))
 			// What has been received counts before what has run out.
 			l.drain()
 			l.fire(time.Now())
 		}
 	}
 }
+
+// coarseness is how late the timers of the Go runtime are as a rule: it waits
+// in whole milliseconds. So the loop has itself woken that much earlier, and
+// sleeps through what is left of the time by itself. What comes meanwhile is
+// heard by then.
+const coarseness = time.Millisecond
 
 // someWait returns wait, but never none at all: a timer that has run out when it
 // is set is fired by whoever looks at it, and Go 1.26's race detector crashes when

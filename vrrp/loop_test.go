@@ -433,7 +433,7 @@ func TestDeafReader(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := newLAN()
 		h := n.add()
-		r := newLocal(nopLog(), host{h, h, h, h})
+		r := newLocal(nopLog(), host{h, h, h, h, time.Sleep})
 		o := orders(front(150))
 		r.Order(Command{Orders: &o})
 		done := make(chan error, 1)

@@ -23,6 +23,7 @@ type host struct {
 	kernel  kernel
 	tables  tables
 	watch   watcher
+	sleep   func(time.Duration) // for less than coarseness, precisely; not at all if there is nothing left
 }
 
 // network opens ways to the other routers.

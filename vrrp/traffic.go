@@ -10,10 +10,11 @@ import (
 	"go.uber.org/zap"
 )
 
-// carryOut does what the core has decided, in its order.
+// carryOut does what the core has decided, in its order, and tells of it when
+// it is done: the words cost more time than the deeds.
 func (l *loop) carryOut(now time.Time) {
-	transitions := false
-	for _, e := range l.core.take() {
+	effects := l.core.take()
+	for _, e := range effects {
 		m := e.member
 		switch e.kind {
 		case effSend:
@@ -29,14 +30,19 @@ func (l *loop) carryOut(now time.Time) {
 		case effAnnounce:
 			m.announce++
 			l.wishing = true
-		case effTransition:
-			transitions = true
-			l.transition(m, e.transition)
-		case effProblem:
-			l.problem("group " + m.name + ": " + e.problem)
 		}
 	}
 	l.wish()
+	transitions := false
+	for _, e := range effects {
+		switch e.kind {
+		case effTransition:
+			transitions = true
+			l.transition(e.member, e.transition)
+		case effProblem:
+			l.problem("group " + e.member.name + ": " + e.problem)
+		}
+	}
 	if transitions {
 		l.tell(now, true)
 	}

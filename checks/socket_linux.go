@@ -1,6 +1,7 @@
 package checks
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -57,6 +58,17 @@ func newConn(ctx context.Context, fd int, target netip.AddrPort) *conn {
 	c := &conn{File: os.NewFile(uintptr(fd), "tcp"), target: target}
 	c.stop = context.AfterFunc(ctx, func() { c.SetDeadline(longAgo()) })
 	return c
+}
+
+// glance reads what there is to read, without regard to any deadline.
+func (c *conn) glance() error {
+	raw, err := c.SyscallConn()
+	if err != nil {
+		return fmt.Errorf("look at the socket: %w", err)
+	}
+	var seen error
+	err = raw.Control(func(fd uintptr) { _, seen = rawRead(int(fd), make([]byte, 1)) })
+	return cmp.Or(err, seen)
 }
 
 // connected waits until the connection stands. A second connect(2) tells both

@@ -6,6 +6,8 @@ import (
 	"net/netip"
 	"os"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // UDP sends a datagram. It is up when the answer is as expected, or, when
@@ -59,11 +61,18 @@ func (p UDP) compile() runner {
 
 // silence waits for a sign that nobody is there.
 func (t *talk) silence() {
-	if err := t.c.SetReadDeadline(t.begin.Add(t.limit * 3 / 4)); err != nil {
-		t.broken(err)
-		return
+	wait := t.limit * 3 / 4
+	err := t.c.SetReadDeadline(t.begin.Add(wait))
+	if err == nil {
+		err = t.read()
 	}
-	if err := t.read(); err != nil && !(errors.Is(err, os.ErrDeadlineExceeded) && time.Since(t.begin) < t.limit) {
+	if errors.Is(err, os.ErrDeadlineExceeded) && wait > 0 && time.Since(t.begin) >= wait {
+		// However late we are, the kernel knows whether there was a sign.
+		if err = t.c.glance(); err == unix.EAGAIN {
+			return
+		}
+	}
+	if err != nil {
 		t.broken(err)
 	}
 }

@@ -23,6 +23,14 @@ type streamProbe struct {
 func streamProbes() []streamProbe {
 	return []streamProbe{
 		{"http", func(a netip.AddrPort) Probe { return HTTP{Target: a, Contains: "ok"} }, reply(okHead + "Content-Length: 2\r\n\r\nok")},
+		{"h2c", func(a netip.AddrPort) Probe { return HTTP{Target: a, HTTP2: true, Contains: "ok"} }, http2Server(nil)},
+		{"http redirected", func(a netip.AddrPort) Probe { return HTTP{Target: a, Redirects: 1, Contains: "ok"} }, func(c net.Conn) {
+			if strings.HasPrefix(string(readRequest(c)), "GET / ") {
+				_, _ = io.WriteString(c, "HTTP/1.1 302 Found\r\nLocation: /home\r\n\r\n")
+				return
+			}
+			_, _ = io.WriteString(c, okHead+"Content-Length: 2\r\n\r\nok")
+		}},
 		{"tcp steps", func(a netip.AddrPort) Probe {
 			return TCP{Target: a, Steps: []Step{{"", Expect{Contains: "hello"}}, {"ping\n", Expect{Matches: "(?m)^po+ng"}}}}
 		}, say("hello\n", "ping", "pooong\n")},

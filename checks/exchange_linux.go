@@ -40,6 +40,9 @@ type exchange interface {
 type verdict struct {
 	seen Observation
 	err  error
+
+	status   int    // of an HTTP answer that leads to
+	location string // another address
 }
 
 // open starts to connect, on the way if the route goes one.

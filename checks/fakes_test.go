@@ -3,7 +3,9 @@ package checks
 import (
 	"encoding/binary"
 	"io"
+	"log"
 	"net"
+	"net/http"
 	"net/netip"
 	"strings"
 
@@ -90,6 +92,23 @@ func grpcServer(state healthpb.HealthCheckResponse_ServingStatus) func(net.Conn)
 		l.first <- struct{}{}
 		_ = s.Serve(l)
 		s.Stop()
+	}
+}
+
+// http2Server answers by HTTP/2, without TLS, what f says; nil is "ok".
+func http2Server(f http.HandlerFunc) func(net.Conn) {
+	if f == nil {
+		f = func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "ok") }
+	}
+	return func(c net.Conn) {
+		var protocols http.Protocols
+		protocols.SetUnencryptedHTTP2(true)
+		s := &http.Server{Handler: f, Protocols: &protocols, ErrorLog: log.New(io.Discard, "", 0)}
+		closed := make(chan struct{})
+		l := &oneConn{conn: watched{c, closed}, closed: closed, first: make(chan struct{}, 1)}
+		l.first <- struct{}{}
+		_ = s.Serve(l)
+		s.Close()
 	}
 }
 

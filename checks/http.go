@@ -16,6 +16,7 @@ import (
 	"strconv"
 	"strings"
 
+	"golang.org/x/net/http2"
 	"golang.org/x/sys/unix"
 )
 
@@ -30,6 +31,8 @@ type HTTP struct {
 	Host        string   // empty is the target's address
 	Headers     []Header // in this order
 	RequestBody string
+	HTTP2       bool // HTTP/2 alone: by ALPN with TLS, by prior knowledge without (RFC 9113, section 3)
+	Redirects   int  // how many are followed, to the same real server; else they are answers
 
 	Status   []StatusRange // any of them is good; none given is 200-299
 	Contains string        // what the body must hold; empty is anything
@@ -89,17 +92,18 @@ type httpRunner struct {
 }
 
 func (p HTTP) ready() *httpRunner {
-	r := &httpRunner{HTTP: p, request: p.request()}
-	if p.TLS == nil {
-		r.request = append([]byte(p.Proxy.header()), r.request...)
-	}
+	r := &httpRunner{HTTP: p, request: p.opening()}
 	r.wants = httpWants{body: p.Contains != "" || p.Matches != "" || p.JSON.Path != "" || p.SHA256 != "" || p.WeightBody, head: p.Method == "HEAD"}
 	if len(r.Status) == 0 {
 		r.Status = []StatusRange{{200, 299}}
 	}
 	if p.TLS != nil {
 		host, _, _ := strings.Cut(p.Host, ":")
-		r.tls = newTLSClient(*p.TLS, host, p.Target, "http/1.1")
+		alpn := "http/1.1"
+		if p.HTTP2 {
+			alpn = http2.NextProtoTLS
+		}
+		r.tls = newTLSClient(*p.TLS, host, p.Target, alpn)
 	}
 	if p.Matches != "" {
 		r.matches, r.broken = regexp.Compile(p.Matches)
@@ -109,19 +113,32 @@ func (p HTTP) ready() *httpRunner {
 
 func (p HTTP) compile() runner { return p.ready().run }
 
-// dialog returns the probe for a reactor, if it can be run there: plain HTTP,
+// dialog returns the probe for a reactor, if it can be run there: plain HTTP/1,
 // whose request the kernel takes at once.
 func (p HTTP) dialog() *dialog {
 	const fits = 2 << 10 // far below the send buffer of a new socket
 	r := p.ready()
-	if r.tls != nil || r.broken != nil || len(r.request) > fits {
+	if r.tls != nil || r.HTTP2 || r.Redirects > 0 || r.broken != nil || len(r.request) > fits {
 		return nil
 	}
 	return newDialog(p.Target, p.Route, func() exchange { return &httpExchange{r: r} })
 }
 
-// request returns the request as it goes over the wire.
-func (p HTTP) request() []byte {
+// opening is what is sent first: but for HTTP/2, and the PROXY header if TLS is
+// to follow, all there is to send.
+func (p HTTP) opening() []byte {
+	var b []byte
+	if p.TLS == nil {
+		b = []byte(p.Proxy.header())
+	}
+	if p.HTTP2 {
+		return b
+	}
+	return append(b, p.request()...)
+}
+
+// parts returns what a request is made of, with the defaults.
+func (p HTTP) parts() (method, path string, headers []Header) {
 	method, path, host := p.Method, p.Path, p.Host
 	if method == "" {
 		method = "GET"
@@ -135,7 +152,7 @@ func (p HTTP) request() []byte {
 			host = strings.TrimSuffix(host, ":"+strconv.Itoa(int(p.Target.Port())))
 		}
 	}
-	headers := []Header{{"Host", host}, {"User-Agent", "director"}, {"Accept", "*/*"}, {"Connection", "close"}}
+	headers = []Header{{"Host", host}, {"User-Agent", "director"}, {"Accept", "*/*"}, {"Connection", "close"}}
 	if p.User != "" {
 		headers = append(headers, Header{"Authorization", "Basic " + base64.StdEncoding.EncodeToString([]byte(p.User+":"+p.Password))})
 	}
@@ -147,6 +164,12 @@ func (p HTTP) request() []byte {
 	if p.RequestBody != "" {
 		headers = append(headers, Header{"Content-Length", strconv.Itoa(len(p.RequestBody))})
 	}
+	return method, path, headers
+}
+
+// request returns the request as it goes over the wire.
+func (p HTTP) request() []byte {
+	method, path, headers := p.parts()
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "%s %s HTTP/1.1\r\n", method, path)
 	for _, h := range headers {
@@ -173,19 +196,54 @@ func (r *httpRunner) run(ctx context.Context) Observation {
 	if r.broken != nil {
 		return Observation{Reason: r.broken.Error(), Ours: true}
 	}
+	for followed := 0; ; followed++ {
+		seen, status, location := r.ask(ctx, a)
+		switch {
+		case location == "" || r.Redirects == 0:
+			return seen
+		case followed == r.Redirects:
+			seen.Reason = fmt.Sprintf("http redirect to %s, after %d that were followed", shorten([]byte(location)), followed)
+			return seen
+		}
+		next, problem := r.follow(status, location)
+		if next == nil {
+			seen.Reason = "http " + problem
+			return seen
+		}
+		r = next
+	}
+}
+
+// ask makes one request. If it was answered by a redirect, location says
+// whither.
+func (r *httpRunner) ask(ctx context.Context, a attempt) (seen Observation, status int, location string) {
 	c, err := dial(ctx, r.Target, r.Route)
 	if err != nil {
-		return a.failed("connect", err)
+		return a.failed("connect", err), 0, ""
 	}
 	defer c.Close()
 	var stream io.ReadWriter = c.File
 	if r.tls != nil {
 		if _, err := io.WriteString(c, r.Proxy.header()); err != nil {
-			return a.failed("connect", err)
+			return a.failed("connect", err), 0, ""
 		}
-		if stream, err = r.tls.handshake(c); err != nil {
-			return a.tlsFailed(err)
+		secure, err := r.tls.handshake(c)
+		if err != nil {
+			return a.tlsFailed(err), 0, ""
 		}
+		if r.HTTP2 && secure.ConnectionState().NegotiatedProtocol != http2.NextProtoTLS {
+			return a.failed("tls", errors.New("the server offers no HTTP/2 (ALPN)")), 0, ""
+		}
+		stream = secure
+	}
+	end := r.converse(stream)
+	return end.observation(a, "http"), end.status, end.location
+}
+
+// converse makes the request on a connection.
+func (r *httpRunner) converse(stream io.ReadWriter) *verdict {
+	if r.HTTP2 {
+		return r.rate(r.askHTTP2(stream))
 	}
 	// A server may answer and close before it has read the request: what it
 	// says is then of more use than that we could not write.
@@ -199,7 +257,7 @@ func (r *httpRunner) run(ctx context.Context) Observation {
 			err = unsent
 		}
 		if end := r.judge(buf, err); end != nil {
-			return end.observation(a, "http")
+			return end
 		}
 	}
 }
@@ -211,6 +269,12 @@ func (r *httpRunner) judge(b []byte, readErr error) *verdict {
 	if err == nil && !complete {
 		err = readErr
 	}
+	return r.rate(a, complete, err)
+}
+
+// rate returns the verdict on an answer, of which so much has come; nil if more
+// is needed.
+func (r *httpRunner) rate(a httpAnswer, complete bool, err error) *verdict {
 	if a.status < 200 && a.status != 101 {
 		if err != nil {
 			return &verdict{err: err}
@@ -221,6 +285,9 @@ func (r *httpRunner) judge(b []byte, readErr error) *verdict {
 	switch {
 	case !r.wanted(a.status):
 		v.seen.Reason = fmt.Sprintf("http status %d, wanted %s", a.status, r.ranges())
+		if location, ok := field(a.header, "Location"); ok && redirects(a.status) {
+			v.status, v.location = a.status, string(location)
+		}
 	case err != nil:
 		v.err = err
 	case !complete:

@@ -222,7 +222,13 @@ func TestHTTPS(t *testing.T) {
 		{"wrong name", secure(good, ok), TLS{CAFile: ca, ServerName: "other.example.net"}, "tls: certificate is not for other.example.net", false},
 		{"expired", secure(&tls.Config{Certificates: []tls.Certificate{expired}}, ok), TLS{CAFile: expiredCA}, "tls: certificate expired 3 days ago", false},
 		{"not yet valid", secure(&tls.Config{Certificates: []tls.Certificate{early}}, ok), TLS{CAFile: earlyCA}, "tls: certificate not valid for another 2 days", false},
-		{"old version", secure(&tls.Config{Certificates: []tls.Certificate{pair}, MaxVersion: tls.VersionTLS12}, ok), TLS{CAFile: ca, MinVersion: tls.VersionTLS13}, "tls: refused by the server: protocol version not supported", false},
+		{"old version", secure(&tls.Config{Certificates: []tls.Certificate{pair}, MaxVersion: tls.VersionTLS12}, ok), TLS{CAFile: ca, MinVersion: tls.VersionTLS13}, "tls: the server speaks no TLS 1.3 or later", false},
+		{"old version, chosen", func(c net.Conn) {
+			_, _ = c.Read(make([]byte, 1<<12))
+			// A ServerHello of TLS 1.0 (RFC 2246): type, length, version, random, session, cipher suite, compression.
+			_, _ = io.WriteString(c, "\x16\x03\x01\x00\x2a\x02\x00\x00\x26\x03\x01"+strings.Repeat("r", 32)+"\x00\x00\x2f\x00")
+			waitForEnd(c)
+		}, TLS{CAFile: ca}, "tls: the server speaks TLS 1.0, wanted at least TLS 1.2", false},
 		{"no client certificate", secure(&tls.Config{Certificates: []tls.Certificate{pair}, ClientAuth: tls.RequireAnyClientCert, MaxVersion: tls.VersionTLS12}, ok), TLS{CAFile: ca}, "tls: refused by the server: handshake failure", false},
 		{"not TLS", func(c net.Conn) { _, _ = io.WriteString(c, okHead+"\r\n"); waitForEnd(c) }, TLS{CAFile: ca}, "tls: the server does not speak TLS", false},
 		{"closes early", func(c net.Conn) { _, _ = c.Read(make([]byte, 1<<12)) }, TLS{CAFile: ca}, "tls: connection closed by the server", false},

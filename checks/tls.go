@@ -3,9 +3,13 @@ package checks
 import (
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"fmt"
+	"net"
 	"net/netip"
 	"os"
+	"strconv"
+	"strings"
 	"sync"
 	"time"
 )
@@ -56,7 +60,38 @@ func (t *tlsClient) handshake(c *conn) (*tls.Conn, error) {
 		return nil, err
 	}
 	secure := tls.Client(c, config)
-	return secure, secure.Handshake()
+	return secure, versionOf(secure.Handshake(), t.MinVersion)
+}
+
+// versionError is that a server speaks no version of TLS that we want.
+type versionError struct {
+	speaks uint16 // 0 is not known: it says only that it will not
+	least  uint16 // that we want
+}
+
+func (e versionError) Error() string {
+	name := func(v uint16) string { return tls.VersionName(v) }
+	if e.speaks == 0 {
+		return "the server speaks no " + name(e.least) + " or later"
+	}
+	return "the server speaks " + name(e.speaks) + ", wanted at least " + name(e.least)
+}
+
+// versionOf makes a versionError of the errors of crypto/tls that are one: it
+// has no types for them.
+func versionOf(err error, least uint16) error {
+	if op, ok := errors.AsType[*net.OpError](err); ok && op.Op == "remote error" && op.Err.Error() == "tls: protocol version not supported" {
+		return versionError{least: least}
+	}
+	if err == nil {
+		return nil
+	}
+	if digits, ok := strings.CutPrefix(err.Error(), "tls: server selected unsupported protocol version "); ok {
+		if n, err := strconv.ParseUint(digits, 16, 16); err == nil {
+			return versionError{speaks: uint16(n), least: least}
+		}
+	}
+	return err
 }
 
 // current returns the configuration for the files as they are now.

@@ -16,7 +16,7 @@ type httpCheck = networkCheck[checks.HTTP]
 var httpVariant = networkVariant(
 	schema[httpCheck]{
 		kind: "http",
-		doc:  "Up when an HTTP request gets the answer that is expected. Redirects are not followed: they are answers.",
+		doc:  "Up when an HTTP request gets the answer that is expected. Redirects are answers, too, unless `max_redirects` says to follow them.",
 		keys: httpKeys,
 	},
 	checks.HTTP{Method: "GET", Path: "/"}, checkHTTP, aimHTTP,
@@ -45,6 +45,10 @@ var httpKeys = append([]key[httpCheck]{
 	checkedText("host", "string", func(c *httpCheck) *string { return &c.probe.Host }, checkLine,
 		"the header Host, and the name in the certificate").by("the address asked"),
 	headersKey(),
+	choice("http_version", []word[bool]{{"1.1", false}, {"2", true}}, func(c *httpCheck) *bool { return &c.probe.HTTP2 },
+		"of the request. `2` wants a server that speaks it: offered by ALPN with TLS, by prior knowledge (h2c) without"),
+	number("max_redirects", 0, 20, func(c *httpCheck) *int { return &c.probe.Redirects },
+		"how many redirects are followed, each to the same real server and port, whatever host they name; not from http to https"),
 	text("body", func(c *httpCheck) *string { return &c.probe.RequestBody },
 		"of the request").by("none"),
 	expectStatusKey(),
@@ -75,6 +79,9 @@ func checkHTTP(d *decoder, b *block, c *httpCheck) {
 	}
 	if c.probe.WeightHeader != "" && c.probe.WeightBody {
 		d.fail(b.where("weight_body"), "want one of weight_header and weight_body")
+	}
+	if n := len(c.probe.RequestBody); c.probe.HTTP2 && n > checks.MaxHTTP2Body {
+		d.fail(b.where("body"), "body has %d bytes: want at most %d with http_version \"2\"", n, checks.MaxHTTP2Body)
 	}
 	b.onlyOne(d, "password", "password_file")
 }

@@ -64,3 +64,7 @@ virtual_server "steps" {
   check "http" { weight_step = 5 }
   real_server "10.0.0.11:80" {}
 }
+check "http" "versions" {
+  http_version  = "3"
+  max_redirects = 21
+}

@@ -35,6 +35,12 @@ check "dns" "resolver" {
   answer   = ["2001:db8::80"]
 }
 
+check "https" "modern" {
+  port          = 8443
+  http_version  = "2"
+  max_redirects = 2
+}
+
 check "certificate" "renewed" {
   port      = 443
   min_valid = "168h"
@@ -66,7 +72,7 @@ check "nntp" "news" { source = "10.0.0.1" }
 
 virtual_server "all" {
   address = "192.0.2.10:80"
-  checks  = ["redis", "shaky", "tls", "echo", "resolver", "renewed", "load", "maintenance", "mail", "mailbox", "pop", "ftp", "news"]
+  checks  = ["redis", "shaky", "tls", "echo", "resolver", "renewed", "modern", "load", "maintenance", "mail", "mailbox", "pop", "ftp", "news"]
   real_server "10.0.0.11:80" { weight = 7 }
 }
 

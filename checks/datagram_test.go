@@ -100,6 +100,12 @@ func TestDatagrams(t *testing.T) {
 		{"dns, nobody", nil, ask(DNS{}), "dns: port unreachable"},
 		{"dns, no answer", silence, ask(DNS{}), "dns: no answer in 300ms"},
 
+		{"dns, other type", dnsRecord(257, "\x00\x05issueca.example"), ask(DNS{Type: "caa", Answer: []string{`\# 17 000569737375 6563612E6578616D706C65`}}), ""},
+		{"dns, type by number", dnsRecord(65280, ""), ask(DNS{Type: "TYPE65280", Answer: []string{`\# 0`}}), ""},
+		{"dns, HTTPS", dnsRecord(65, "\x00\x01\x00"), ask(DNS{Type: "HTTPS", Answer: []string{`\# 3 000100`}}), ""},
+		{"dns, other data", dnsRecord(257, "\x00"), ask(DNS{Type: "CAA", Answer: []string{`\# 1 01`}}), `dns: answer has no \# 1 01, but \# 1 00`},
+		{"dns, no record of the type", dnsRecord(0, ""), ask(DNS{Type: "TYPE257"}), "dns: no TYPE257 record of example.net"},
+
 		{"sip", sip("200 OK"), options, ""},
 		{"sip, busy", sip("503 Busy"), options, "sip: status 503, wanted 200"},
 		{"sip, garbage", func(b []byte) []byte { return append([]byte("HELLO\r\n"), b...) }, options, "sip: answer is not SIP"},
@@ -147,15 +153,24 @@ func TestRadiusPassword(t *testing.T) {
 }
 
 func FuzzDNSJudge(f *testing.F) {
-	p := DNS{Name: "example.net"}
+	p, picky := DNS{Name: "example.net"}, DNS{Name: "example.net", Answer: []string{"192.0.2.7"}}
 	question, err := p.question()
 	if err != nil {
 		f.Fatal(err)
 	}
 	f.Add(dnsAnswer(0, "192.0.2.7")(question))
 	f.Add(dnsAnswer(3)(question))
+	f.Add(dnsRecord(1, "\x00")(question))
+	other, err := DNS{Name: "example.net", Type: "TXT"}.question()
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(dnsRecord(16, "\x05\x1b[2J\n")(other))
+	f.Add(dnsRecord(65, "\x00\x01\x00")(other))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		if problem := p.judge(b, question); problem == "" && (len(b) < 12 || b[2]&0x80 == 0 || b[3]&0x0f != 0) {
+		problem := picky.judge(b, question)
+		wantSense(t, Observation{OK: problem == "", Reason: problem})
+		if problem = p.judge(b, question); problem == "" && (len(b) < 12 || b[2]&0x80 == 0 || b[3]&0x0f != 0) {
 			t.Errorf("% x is taken for a good answer", b)
 		}
 	})
@@ -183,8 +198,8 @@ func FuzzSIP(f *testing.F) {
 
 // A type that no question can have is said, and not asked as another.
 func TestDNSTypeUnknown(t *testing.T) {
-	seen := DNS{Target: netip.MustParseAddrPort("127.0.0.1:53"), Name: "example.net", Type: "CAA"}.Run(t.Context())
-	if want := `dns: type "CAA": want one of A, AAAA, CNAME, MX, NS, PTR, SOA, SRV, TXT`; seen.OK || !seen.Ours || seen.Reason != want {
+	seen := DNS{Target: netip.MustParseAddrPort("127.0.0.1:53"), Name: "example.net", Type: "AXFR"}.Run(t.Context())
+	if want := `dns: type "AXFR": want the name of a type of records, or TYPE and its number`; seen.OK || !seen.Ours || seen.Reason != want {
 		t.Errorf("saw %+v, want %q", seen, want)
 	}
 }

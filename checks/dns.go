@@ -6,7 +6,6 @@ import (
 	"crypto/rand"
 	"encoding/binary"
 	"fmt"
-	"maps"
 	"net/netip"
 	"slices"
 	"strings"
@@ -20,19 +19,10 @@ type DNS struct {
 	Route  Route
 	TCP    bool
 	Name   string   // with or without the dot at its end
-	Type   string   // A, AAAA, CNAME, MX, NS, PTR, SOA, SRV, TXT; empty is A
-	Answer []string // data that the answers must have among them, each
+	Type   string   // as DNSType knows it; empty is A
+	Answer []string // data that the answers must have among them, each, see answers
 	Empty  bool     // no answer, or that there is no such name, is good too
 }
-
-// dnsTypes are the types of questions that a DNS may ask.
-var dnsTypes = map[string]dnsmessage.Type{
-	"A": dnsmessage.TypeA, "AAAA": dnsmessage.TypeAAAA, "CNAME": dnsmessage.TypeCNAME, "MX": dnsmessage.TypeMX, "NS": dnsmessage.TypeNS,
-	"PTR": dnsmessage.TypePTR, "SOA": dnsmessage.TypeSOA, "SRV": dnsmessage.TypeSRV, "TXT": dnsmessage.TypeTXT,
-}
-
-// DNSTypes returns the types of questions that a DNS may ask, sorted.
-func DNSTypes() []string { return slices.Sorted(maps.Keys(dnsTypes)) }
 
 // Kind returns "dns".
 func (DNS) Kind() string { return "dns" }
@@ -100,13 +90,13 @@ func (p DNS) question() ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("name %q: %w", p.Name, err)
 	}
-	kind, ok := dnsTypes[strings.ToUpper(cmp.Or(p.Type, "A"))]
+	kind, ok := DNSType(cmp.Or(p.Type, "A"))
 	if !ok {
-		return nil, fmt.Errorf("type %q: want one of %s", p.Type, strings.Join(DNSTypes(), ", "))
+		return nil, fmt.Errorf("type %q: want the name of a type of records, or TYPE and its number", p.Type)
 	}
 	m := dnsmessage.Message{
 		Header:    dnsmessage.Header{RecursionDesired: true},
-		Questions: []dnsmessage.Question{{Name: n, Type: kind, Class: dnsmessage.ClassINET}},
+		Questions: []dnsmessage.Question{{Name: n, Type: dnsmessage.Type(kind), Class: dnsmessage.ClassINET}},
 	}
 	b, err := m.Pack()
 	if err != nil {
@@ -144,20 +134,36 @@ func (p DNS) judge(answer, asked []byte) string {
 	}
 	for _, want := range p.Answer {
 		if !slices.ContainsFunc(data, func(d string) bool { return sameData(d, want) }) {
-			return fmt.Sprintf("answer has no %s, but %s", want, cmp.Or(strings.Join(data, ", "), "nothing"))
+			return fmt.Sprintf("answer has no %s, but %s", want, cmp.Or(firstLine([]byte(strings.Join(data, ", "))), "nothing"))
 		}
 	}
 	return ""
 }
 
-// answers returns the data of the answers, as text.
+// answers returns the data of the answers, as text: an address, a name, a text,
+// host and port of SRV; and of other types what dnsUnknown makes of it.
 func answers(parser *dnsmessage.Parser) ([]string, error) {
 	var data []string
 	for {
-		r, err := parser.Answer()
+		header, err := parser.AnswerHeader()
 		if err == dnsmessage.ErrSectionDone {
 			return data, nil
 		}
+		if err != nil {
+			return data, err
+		}
+		switch header.Type {
+		case dnsmessage.TypeA, dnsmessage.TypeAAAA, dnsmessage.TypeCNAME, dnsmessage.TypeMX, dnsmessage.TypeNS,
+			dnsmessage.TypePTR, dnsmessage.TypeSOA, dnsmessage.TypeSRV, dnsmessage.TypeTXT:
+		default:
+			body, err := parser.UnknownResource()
+			if err != nil {
+				return data, err
+			}
+			data = append(data, dnsUnknown(body.Data))
+			continue
+		}
+		r, err := parser.Answer()
 		if err != nil {
 			return data, err
 		}
@@ -189,7 +195,7 @@ func sameData(got, want string) bool {
 	if a, err := netip.ParseAddr(want); err == nil {
 		return got == a.String()
 	}
-	return strings.EqualFold(strings.TrimSuffix(got, "."), strings.TrimSuffix(want, "."))
+	return strings.EqualFold(strings.TrimSuffix(got, "."), strings.TrimSuffix(want, ".")) || sameUnknown(got, want)
 }
 
 // rcode returns the name that tools print for a response code.

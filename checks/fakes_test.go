@@ -80,6 +80,19 @@ func dnsAnswer(rcode byte, addrs ...string) func(question []byte) []byte {
 	}
 }
 
+// dnsRecord answers with one record, if the question was for its type.
+func dnsRecord(kind uint16, data string) func(question []byte) []byte {
+	return func(question []byte) []byte {
+		b := dnsAnswer(0)(question)
+		if asked := binary.BigEndian.Uint16(question[len(question)-4:]); asked == kind {
+			b[7] = 1
+			b = append(binary.BigEndian.AppendUint16(append(b, 0xc0, 12), kind), 0, 1, 0, 0, 0, 60, 0, byte(len(data)))
+			b = append(b, data...)
+		}
+		return b
+	}
+}
+
 // grpcServer says the state of the service web.
 func grpcServer(state healthpb.HealthCheckResponse_ServingStatus) func(net.Conn) {
 	return func(c net.Conn) {

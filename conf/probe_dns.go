@@ -16,12 +16,13 @@ var dnsVariant = networkVariant(
 		keys: []key[dnsCheck]{
 			checkedText("name", "string", func(c *dnsCheck) *string { return &c.probe.Name }, checkDomain,
 				"what is asked for").must(),
-			choice("type", same(checks.DNSTypes()...), func(c *dnsCheck) *string { return &c.probe.Type },
-				"of the records asked for"),
+			checkedText("type", "string", func(c *dnsCheck) *string { return &c.probe.Type }, checkDNSType,
+				"of the records asked for: `\"MX\"`, `\"HTTPS\"`, or any by its number, `\"TYPE65\"`"),
 			choice("protocol", []word[bool]{{"udp", false}, {"tcp", true}}, func(c *dnsCheck) *bool { return &c.probe.TCP },
 				"how it is asked"),
 			texts("answer", "strings", func(c *dnsCheck) *[]string { return &c.probe.Answer },
-				"data that the answers must have among them, each: `[\"192.0.2.1\"]`").by("any"),
+				"data that the answers must have among them, each: `[\"192.0.2.1\"]`. An address; a name, also for MX, NS and SOA; `host:port` for SRV; "+
+					"the text of TXT; for all other types as RFC 3597 has it, `\"\\\\# 3 c00002\"`").by("any"),
 			truth("empty", func(c *dnsCheck) *bool { return &c.probe.Empty },
 				"whether no answer, or that there is no such name, is good, too"),
 		},
@@ -37,6 +38,14 @@ var dnsVariant = networkVariant(
 		return p
 	},
 )
+
+// checkDNSType says what a type of records has to be when s is none.
+func checkDNSType(s string) string {
+	if _, ok := checks.DNSType(s); !ok {
+		return "the name of a type of records, such as AAAA, or its number, such as TYPE65"
+	}
+	return ""
+}
 
 // checkDomain says what a domain name has to be when s is none (RFC 1035,
 // section 2.3.4: 63 bytes a label, 255 all in all).

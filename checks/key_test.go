@@ -12,7 +12,7 @@ import (
 func allProbes() []Probe {
 	return []Probe{
 		TCP{}, HTTP{}, ICMP{}, Script{}, UDP{}, DNS{}, Text{}, Redis{}, MySQL{}, PostgreSQL{}, LDAP{}, SIP{}, Radius{},
-		GRPC{}, Certificate{}, File{}, Agent{}, Process{},
+		GRPC{}, Certificate{}, File{}, Agent{}, Process{}, BFD{},
 	}
 }
 

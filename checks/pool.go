@@ -173,9 +173,12 @@ func (p *Pool) add(key Key, m Monitor, now time.Time) {
 		e.last, e.lastAt, e.weight = seed.Last, seed.LastAt, seed.Last.Weight
 		e.told, e.toldWeight = e.streak.state, e.weight
 	}
+	p.entries[key] = e
+	if isTold(m.Probe) {
+		return // it is never due
+	}
 	e.place = p.placesFor(m.Interval).take()
 	e.planFirst(p.epoch, now)
-	p.entries[key] = e
 	p.schedule.add(e)
 }
 
@@ -197,6 +200,9 @@ func (p *Pool) rename(e *entry, key Key, m Monitor, now time.Time) {
 
 func (p *Pool) remove(e *entry) {
 	e.gone = true
+	if isTold(e.monitor.Probe) {
+		return
+	}
 	p.schedule.remove(e)
 	e.gate.waiting = slices.DeleteFunc(e.gate.waiting, func(w *entry) bool { return w == e })
 	p.placesFor(e.monitor.Interval).giveBack(e.place)
@@ -214,7 +220,9 @@ func (p *Pool) placesFor(interval time.Duration) *places {
 func (p *Pool) measureRate() {
 	p.allowed.rate = 0
 	for _, e := range p.entries {
-		p.allowed.rate += 1 / e.interval.Seconds()
+		if !isTold(e.monitor.Probe) {
+			p.allowed.rate += 1 / e.interval.Seconds()
+		}
 	}
 }
 

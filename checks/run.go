@@ -226,6 +226,12 @@ func (p *Pool) judge(e *entry, seen Observation, now time.Time) {
 		p.schedule.add(e)
 		return
 	}
+	p.note(e, seen, now)
+	p.plan(e, now)
+}
+
+// note changes e by an observation that counts.
+func (p *Pool) note(e *entry, seen Observation, now time.Time) {
 	before, weight := e.streak.state, e.weight
 	e.observe(seen, now)
 	e.last, e.lastAt = seen, now
@@ -243,7 +249,6 @@ func (p *Pool) judge(e *entry, seen Observation, now time.Time) {
 		e.queued = true
 		p.pending = append(p.pending, e)
 	}
-	p.plan(e, now)
 }
 
 // observe changes the streak by one observation.

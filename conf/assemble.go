@@ -27,7 +27,7 @@ type assembly struct {
 	ways     map[netip.AddrPort]map[string]bool // on which an address is asked
 	through  bool                               // some check goes through forwarding
 	groups   map[string]*group
-	names    struct{ groups, servers []string }
+	names    struct{ groups, servers, sessions []string }
 }
 
 // where is a place in a piece, and what stands there.
@@ -134,6 +134,8 @@ func (a *assembly) add(p *piece) {
 		}
 	case *group:
 		a.addGroup(p, v)
+	case *session:
+		a.addSession(p, v)
 	case *static:
 		a.addFixtures(p, &v.fixtures, "static")
 		s := &a.config.VRRP.Static
@@ -217,6 +219,9 @@ func (a *assembly) resolve(p *piece) {
 				a.fail(p, name.at, suggest(name.text, a.names.servers), "no virtual server is named %q", name.text)
 			}
 		}
+		for _, name := range v.sessions {
+			a.resolveSessionName(p, name)
+		}
 	case *syncGroup:
 		for i, name := range v.Groups {
 			if a.groups[name] == nil {
@@ -233,6 +238,9 @@ func (a *assembly) resolve(p *piece) {
 		// The kernel refuses one while it has the other (ip_vs_genl_set_cmd).
 		if sync, ok := a.seen["connection_sync "]; ok && v.mixed != (span{}) {
 			a.fail(p, v.mixed, sync.place(), "real servers of another address family do not go together with connection_sync")
+		}
+		for _, use := range v.sessions {
+			a.resolveSession(p, use)
 		}
 		a.resolveWays(p, v)
 		a.checkWayMarks(p, v)

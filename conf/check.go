@@ -53,6 +53,7 @@ var checkVariants = append([]variant[*check]{
 	agentVariant,
 	scriptVariant,
 	fileVariant,
+	bfdVariant,
 }, slices.Concat(textVariants, serviceVariants)...)
 
 // checkVariant makes a kind of check, called s.kind, whose block is decoded by

@@ -23,6 +23,7 @@ type Config struct {
 	API        API
 	IPVS       IPVS
 	VRRP       vrrp.Config
+	BFD        []BFD         // in the order of the files
 	Groups     []GroupPolicy // one for each of VRRP.Groups, in the same order
 	// VirtualServers are in the order of the files. One whose text and inputs did
 	// not change since the Loader's last load is the same pointer, so that a reload
@@ -75,7 +76,7 @@ type GroupPolicy struct {
 	Hooks  map[string]Hook // by the state entered: "master", "backup", "fault"
 }
 
-// ScriptTrack is a script, a file or a process whose verdict a group tracks.
+// ScriptTrack is a script, a file, a process or a BFD session whose verdict a group tracks.
 type ScriptTrack struct {
 	Name    string
 	Monitor checks.Monitor

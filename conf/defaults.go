@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/lvs-director/director/checks"
+	"github.com/lvs-director/director/internal/bfd"
 	"github.com/lvs-director/director/ipvsctl"
 	"github.com/lvs-director/director/vrrp"
 )
@@ -42,6 +43,10 @@ func defaultGroup() group {
 		Preempt:  true,
 		Lease:    10 * time.Second,
 	}}
+}
+
+func defaultSession() session {
+	return session{Session: bfd.Session{Transmit: bfd.DefaultInterval, Multiplier: bfd.DefaultMultiplier}}
 }
 
 func defaultHook() hook { return hook{Hook: Hook{Timeout: 30 * time.Second}} }

@@ -22,6 +22,7 @@ var kinds = map[string]kind{
 	"api":             {once: true, decode: plain(&apiSchema), ref: apiSchema.reference},
 	"ipvs":            {once: true, decode: plain(&ipvsSchema), ref: ipvsSchema.reference},
 	"vrrp":            {decode: decodeGroup, ref: groupSchema.reference},
+	"bfd":             {decode: decodeBFD, ref: bfdSchema.reference},
 	"static":          {decode: decodeStatic, ref: staticSchema.reference},
 	"vrrp_sync_group": {decode: decodeSyncGroup, ref: syncGroupSchema.reference},
 	"virtual_server":  {decode: decodeVirtualServer, ref: virtualServerSchema.reference},

@@ -187,6 +187,9 @@ func (v *virtualServer) useChecks(d *decoder, real *RealServer, at span, lists .
 			if v.scheduler == "mh" && checks.Weighs(used.Monitor.Probe) {
 				d.fail(c.at, "check %q may ask for another weight, which scheduler \"mh\" cannot have: each change moves connections between the real servers", c.name)
 			}
+			if probe, ok := used.Monitor.Probe.(checks.BFD); ok {
+				v.sessions = append(v.sessions, sessionUse{probe, c.at})
+			}
 			if used.Way != nil {
 				v.throughAt = c.at
 			}

@@ -61,7 +61,7 @@ func referenceText() string {
 	b := page{seen: map[string]string{}}
 	b.WriteString("\n### Top level\n\nThese arguments stand outside of all blocks.\n")
 	writeKeys(&b, globalSchema.reference().keys)
-	for _, name := range []string{"log", "api", "ipvs", "scripts", "vrrp", "vrrp_sync_group", "static", "check", "virtual_server"} {
+	for _, name := range []string{"log", "api", "ipvs", "scripts", "vrrp", "vrrp_sync_group", "static", "bfd", "check", "virtual_server"} {
 		r := kinds[name].ref()
 		r.once = kinds[name].once
 		writeBlock(&b, r, "", 3)
@@ -118,7 +118,7 @@ func writeChoice(b *page, r reference, in string, level int) {
 	if in == "" {
 		fmt.Fprintf(b, "\n%s `%s`\n\nA health check. At the top level it has two labels, its kind and a name, by which virtual servers\nand real servers use it: `check \"http\" \"healthz\" { ... }`. In those blocks it stands without a name.\n", strings.Repeat("#", level), r.kind)
 		level++
-		fmt.Fprintf(b, "\n%s Schedule\n\nAll checks and tracked scripts have these arguments, too:\n", strings.Repeat("#", level))
+		fmt.Fprintf(b, "\n%s Schedule\n\nAll checks but `bfd`, and tracked scripts, have these arguments, too:\n", strings.Repeat("#", level))
 		writeTable(b, sharedKeys("Schedule"))
 		fmt.Fprintf(b, "\n%s Target\n\nAll checks that connect to a port have these arguments, too:\n", strings.Repeat("#", level))
 		writeTable(b, sharedKeys("Target"))

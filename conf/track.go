@@ -54,6 +54,13 @@ var trackVariants = []variant[track]{
 			trackWeight,
 		}, expectKeys("it", func(t *track) *checks.Expect { return &t.file.Expect })...), scheduleKeys(trackSchedule)...),
 	}),
+	variantOf("bfd", &schema[track]{
+		kind:   "track",
+		labels: []string{`"bfd"`, "the name of a block `bfd`"},
+		doc:    "A BFD session: up while it is.",
+		start:  func() track { return track{} },
+		keys:   []key[track]{trackWeight},
+	}),
 	variantOf("process", &schema[track]{
 		kind:   "track",
 		labels: []string{`"process"`, "a name"},
@@ -98,6 +105,9 @@ func addTrack(d *decoder, b *block, g *group, t track) {
 			d.fail(b.where("want"), "want \"absent\" does not go with an expectation")
 		}
 		g.probe(d, name, t.monitor, t.file)
+	case "bfd":
+		g.sessions = append(g.sessions, name)
+		g.probe(d, name, sessionMonitor(), checks.BFD{Session: name.text})
 	case "process":
 		if t.process.Max > 0 && t.process.Max < t.process.Min {
 			d.fail(b.where("max"), "max %d: want at least min, %d", t.process.Max, t.process.Min)

@@ -29,8 +29,9 @@ type virtualServer struct {
 	named       []label // names of checks
 	checks      []placedCheck
 	reals       []realServer
-	throughAt   span      // of a check that goes through forwarding
-	marks       []markUse // of its checks
+	throughAt   span         // of a check that goes through forwarding
+	marks       []markUse    // of its checks
+	sessions    []sessionUse // that its checks follow
 	pool        VirtualServer
 }
 

@@ -17,6 +17,7 @@ type group struct {
 	addressesAt span
 	syncAt      span    // of block connection_sync
 	tracked     []label // tracked virtual servers
+	sessions    []label // tracked BFD sessions
 	fixtures    fixtures
 }
 

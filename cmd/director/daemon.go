@@ -17,6 +17,7 @@ import (
 	"github.com/lvs-director/director/checks"
 	"github.com/lvs-director/director/conf"
 	"github.com/lvs-director/director/internal/api"
+	"github.com/lvs-director/director/internal/bfd"
 	"github.com/lvs-director/director/internal/engine"
 	"github.com/lvs-director/director/internal/logging"
 	"github.com/lvs-director/director/ipvsctl"
@@ -82,6 +83,7 @@ func (d *daemon) run(ctx context.Context) error {
 		Router: router,
 		Pool:   checks.NewPool(),
 
+		Sessions: bfd.NewSpeaker(d.log.Named("bfd"), bfd.Linux{}),
 		Settings: "/proc/sys",
 		Version:  version,
 	})

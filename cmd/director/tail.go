@@ -61,6 +61,7 @@ Kinds: ` + kindNames() + `.`,
 	flags.StringVarP(&f.query.RealServer, "real-server", "r", "", "only events of this real server, as address:port or address")
 	flags.StringVarP(&f.query.Group, "group", "g", "", "only events of this VRRP group")
 	flags.StringVar(&f.query.Check, "check", "", "only events of this check")
+	flags.StringVar(&f.query.Session, "session", "", "only events of this BFD session")
 	for flag, complete := range map[string]completion{
 		"kind":           cobra.FixedCompletions(strings.Split(kindNames(), ", "), cobra.ShellCompDirectiveNoFileComp),
 		"virtual-server": f.completeFrom(virtualNames),

@@ -50,7 +50,7 @@ func TestEventsSurviveTheWire(t *testing.T) {
 	d := startDaemon(t)
 	d.journal.past = []engine.Event{{
 		Seq: 7, Time: time.Date(2026, 11, 23, 7, 0, 0, 123456789, time.UTC), Kind: engine.KindCheck,
-		VirtualServer: "web", RealServer: "10.0.0.11:80", Group: "g", Check: "healthz",
+		VirtualServer: "web", RealServer: "10.0.0.11:80", Group: "g", Check: "healthz", Session: "core",
 		From: "up", To: "down", Reason: "http status 503, wanted 200-299 <b>", Status: "503",
 		Latency: 12 * time.Millisecond, Error: "e",
 	}}

@@ -27,6 +27,7 @@ type Query struct {
 	RealServer    string
 	Group         string
 	Check         string
+	Session       string
 }
 
 // Match reports whether the query wants e. Recent and Follow play no part.
@@ -41,7 +42,8 @@ func (q Query) Match(e engine.Event) bool {
 		q.VirtualServer != "" && e.VirtualServer != q.VirtualServer,
 		q.RealServer != "" && e.RealServer != q.RealServer && hostOf(e.RealServer) != q.RealServer,
 		q.Group != "" && e.Group != q.Group,
-		q.Check != "" && e.Check != q.Check:
+		q.Check != "" && e.Check != q.Check,
+		q.Session != "" && e.Session != q.Session:
 		return false
 	}
 	return true
@@ -83,6 +85,7 @@ func (q Query) Values() url.Values {
 	set("real_server", q.RealServer)
 	set("group", q.Group)
 	set("check", q.Check)
+	set("session", q.Session)
 	return v
 }
 
@@ -126,6 +129,8 @@ func (q *Query) set(key, value string) (err error) {
 		q.Group = value
 	case "check":
 		q.Check = value
+	case "session":
+		q.Session = value
 	default:
 		return fmt.Errorf("unknown parameter %q", key)
 	}

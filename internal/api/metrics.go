@@ -3,8 +3,10 @@ package api
 import (
 	"bufio"
 	"io"
+	"maps"
 	"math"
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 
@@ -50,6 +52,7 @@ func writeMetrics(w io.Writer, s *engine.Status) error {
 	m := &metricsWriter{out: bufio.NewWriterSize(w, 64<<10)}
 	m.daemon(s)
 	m.groups(s.VRRP.Groups)
+	m.sessions(s.BFD)
 	m.virtualServers(s.VirtualServers)
 	m.realServers(s.VirtualServers)
 	m.checks(s.VirtualServers)
@@ -133,6 +136,34 @@ func (m *metricsWriter) groups(groups []engine.GroupStatus) {
 		func(g engine.GroupStatus) float64 { return float64(g.Received) })
 	each("director_vrrp_advertisements_dropped_total", "counter", "Packets received and refused.",
 		func(g engine.GroupStatus) float64 { return float64(g.Dropped) })
+}
+
+func (m *metricsWriter) sessions(b *engine.BFDStatus) {
+	if b == nil {
+		return
+	}
+	each := func(name, kind, help string, value func(engine.SessionStatus) float64) {
+		m.family(name, kind, help)
+		for _, s := range b.Sessions {
+			m.sample(value(s), "session", s.Name, "neighbor", s.Neighbor)
+		}
+	}
+	each("director_bfd_up", "gauge", "1 while the session is up, 0 while not; no sample before the first verdict.",
+		func(s engine.SessionStatus) float64 { return verdict(s.State) })
+	each("director_bfd_state_since_timestamp_seconds", "gauge", "When the session entered its state.",
+		func(s engine.SessionStatus) float64 { return seconds(s.Since) })
+	each("director_bfd_detection_seconds", "gauge", "How long without a packet is down; no sample before the first packet.",
+		func(s engine.SessionStatus) float64 { return unless(s.Detection == 0, s.Detection.Seconds()) })
+	each("director_bfd_downs_total", "counter", "How often the session went down.",
+		func(s engine.SessionStatus) float64 { return float64(s.Downs) })
+	each("director_bfd_packets_sent_total", "counter", "Packets sent.",
+		func(s engine.SessionStatus) float64 { return float64(s.Sent) })
+	each("director_bfd_packets_received_total", "counter", "Packets received and taken.",
+		func(s engine.SessionStatus) float64 { return float64(s.Received) })
+	m.family("director_bfd_packets_dropped_total", "counter", "Packets received and refused, of any session and of none.")
+	for _, reason := range slices.Sorted(maps.Keys(b.Dropped)) {
+		m.sample(float64(b.Dropped[reason]), "reason", reason)
+	}
 }
 
 func (m *metricsWriter) virtualServers(list []*engine.ServiceStatus) {

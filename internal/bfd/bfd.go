@@ -13,7 +13,6 @@ package bfd
 import (
 	"fmt"
 	"net/netip"
-	"strings"
 	"time"
 )
 
@@ -68,23 +67,6 @@ func (s Session) covers(d Datagram) bool {
 
 // port returns where the session's packets come in.
 func (s Session) port() Port { return Port{V6: s.Peer.Is6(), Multihop: s.Multihop} }
-
-// String names a session by its way: "192.0.2.1", "fe80::1 on eth0",
-// "192.0.2.1 from 192.0.2.2, multihop".
-func (s Session) String() string {
-	var b strings.Builder
-	b.WriteString(s.Peer.String())
-	if s.Interface != "" {
-		b.WriteString(" on " + s.Interface)
-	}
-	if s.Source.IsValid() {
-		b.WriteString(" from " + s.Source.String())
-	}
-	if s.Multihop {
-		b.WriteString(", multihop")
-	}
-	return b.String()
-}
 
 // Status is how a session is.
 type Status struct {

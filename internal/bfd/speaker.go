@@ -201,6 +201,9 @@ func (s *Speaker) take(d Datagram) {
 	}
 	if why != kept {
 		to.dropped++
+		if why == dropTTL && !to.met {
+			to.reason = fmt.Sprintf("packets come in with TTL %d, want at least %d", d.TTL, least)
+		}
 		s.dropped[why]++
 	}
 	s.flush(to, now)

@@ -244,6 +244,9 @@ func TestMultihop(t *testing.T) {
 			if got := a.session().State; got != tt.want {
 				t.Errorf("ttl %d: %v, want %v", tt.ttl, got, tt.want)
 			}
+			if want := "packets come in with TTL 249, want at least 250"; tt.want == Down && a.session().Reason != want {
+				t.Errorf("reason %q, want %q", a.session().Reason, want)
+			}
 			a.stop(nil)
 			b.stop(nil)
 		})

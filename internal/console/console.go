@@ -44,7 +44,7 @@ func colorOf(state string) string {
 		return green
 	case "down", "FAULT", "refused", "gap":
 		return red
-	case "unknown", "INIT", "drain", "disable":
+	case "unknown", "init", "INIT", "drain", "disable":
 		return yellow
 	}
 	return ""

@@ -60,6 +60,10 @@ func healthy() *engine.Status {
 			{Name: "front", State: "MASTER", Since: ago(3 * time.Hour), Reason: "no master heard", Interface: "eth0", RouterID: 51, Priority: 150, Master: "192.0.2.2", Addresses: []string{"192.0.2.10/24"}},
 			{Name: "inside", State: "BACKUP", Since: ago(time.Minute), Reason: "peer priority higher (200 > 150)", Interface: "eth1", RouterID: 52, Priority: 150, Master: "10.0.0.3"},
 		}},
+		BFD: &engine.BFDStatus{Sessions: []engine.SessionStatus{
+			{Name: "core", Neighbor: "192.0.2.254", Interface: "eth0", State: "up", Since: ago(2 * time.Hour), Interval: 300 * time.Millisecond, Detection: 900 * time.Millisecond, Downs: 1},
+			{Name: "far", Neighbor: "2001:db8::1", Multihop: true, State: "unknown", Since: ago(time.Second), Interval: time.Second, Reason: "no packet from 2001:db8::1 yet"},
+		}},
 		VirtualServers: []*engine.ServiceStatus{web},
 	}
 }
@@ -69,6 +73,9 @@ func bad() *engine.Status {
 	s := healthy()
 	s.Config.LastError = "Error: Unsupported argument\n\n  on /etc/director/web.hcl line 3:\n   3:   colour = \"blue\"\n\nAn argument named \"colour\" is not expected here."
 	s.Config.LastErrorAt = ago(5 * time.Minute)
+	s.BFD.Problems = []string{"listen on udp [::]:4784: address already in use"}
+	core := &s.BFD.Sessions[0]
+	core.State, core.Since, core.Reason, core.Problem = "init", ago(3*time.Second), "control detection time expired", "send: network is unreachable"
 	s.Kernel = engine.KernelStatus{LastError: "dial ipvs: operation not permitted"}
 	s.Checks = engine.PaceStatus{Probes: 3, Lag: 1234 * time.Millisecond, LeftOut: 12, Repeated: 3, Late: true, Since: ago(20 * time.Second),
 		Reason: "probes start up to 1.234s late; the machine gives the director too little processor time"}

@@ -35,6 +35,7 @@ func (s Style) Problems(status *engine.Status) []Problem {
 	}
 	s.ofDaemon(status, add)
 	s.ofGroups(status.VRRP, add)
+	s.ofSessions(status.BFD, add)
 	for _, v := range status.VirtualServers {
 		switch {
 		case v.State == "down":
@@ -79,6 +80,20 @@ func (s Style) ofGroups(v engine.VRRPStatus, add func(Severity, string, ...any))
 	for _, g := range v.Groups {
 		if g.State == "FAULT" {
 			add(Critical, "group %s is FAULT for %s: %s", g.Name, s.since(g.Since), reasonOr(g.Reason, "no reason given"))
+		}
+	}
+}
+
+func (s Style) ofSessions(b *engine.BFDStatus, add func(Severity, string, ...any)) {
+	if b == nil {
+		return
+	}
+	for _, p := range b.Problems {
+		add(Warning, "bfd: %s", clean(p))
+	}
+	for _, f := range b.Sessions {
+		if f.State != "up" && f.State != "unknown" {
+			add(Warning, "bfd session %s is down for %s: %s", f.Name, s.since(f.Since), reasonOr(joined("; ", f.Reason, f.Problem), "no reason given"))
 		}
 	}
 }

@@ -30,6 +30,7 @@ func (s Style) Status(status *engine.Status, view View) string {
 	}
 	if len(view.VirtualServers) == 0 {
 		s.writeGroups(&b, status.VRRP.Groups)
+		s.writeSessions(&b, status.BFD)
 	}
 	for _, v := range status.VirtualServers {
 		if len(view.VirtualServers) == 0 || slices.Contains(view.VirtualServers, v.Name) {
@@ -113,6 +114,34 @@ func (s Style) writeGroups(b *strings.Builder, groups []engine.GroupStatus) {
 	s.writeTable(b, "", head, rows)
 }
 
+func (s Style) writeSessions(b *strings.Builder, bfd *engine.BFDStatus) {
+	if bfd == nil {
+		return
+	}
+	b.WriteByte('\n')
+	rows := make([][]cell, len(bfd.Sessions))
+	for i, f := range bfd.Sessions {
+		where := f.Neighbor
+		if f.Interface != "" {
+			where += " on " + f.Interface
+		}
+		if f.Multihop {
+			where += " (multihop)"
+		}
+		rows[i] = []cell{
+			{text: f.Name},
+			{f.State, colorOf(f.State)},
+			{text: s.since(f.Since)},
+			{text: where},
+			{text: latency(f.Interval)},
+			{text: latency(f.Detection)},
+			{text: strconv.FormatUint(f.Downs, 10)},
+			{text: clean(joined("; ", f.Reason, f.Problem))},
+		}
+	}
+	s.writeTable(b, "", []string{"BFD SESSION", "STATE", "FOR", "NEIGHBOR", "EVERY", "DETECTS IN", "DOWNS", "REASON"}, rows)
+}
+
 func (s Style) writeVirtualServer(b *strings.Builder, v *engine.ServiceStatus) {
 	fmt.Fprintf(b, "\n%s %s for %s, weight %d of quorum %d, %s %s, %s\n",
 		s.paint(bold, v.Name), s.paint(colorOf(v.State), v.State), s.since(v.Since), v.WeightUp, v.Quorum,
@@ -167,7 +196,7 @@ func checksOf(list []engine.CheckStatus) string {
 			name += " (forwarded)"
 		}
 		words[i] = name + " " + c.State
-		if c.State == "up" {
+		if c.State == "up" && c.Kind != "bfd" {
 			words[i] = name + " " + latency(c.Latency)
 		}
 	}

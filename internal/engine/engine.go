@@ -20,6 +20,7 @@ import (
 
 	"github.com/lvs-director/director/checks"
 	"github.com/lvs-director/director/conf"
+	"github.com/lvs-director/director/internal/bfd"
 	"github.com/lvs-director/director/ipvsctl"
 	"github.com/lvs-director/director/vrrp"
 )
@@ -44,6 +45,8 @@ type Options struct {
 	Marks  MarkKernel                     // gives packets their marks; nil: none are given
 	Router vrrp.Router                    // run from the first configuration on that has groups
 	Pool   *checks.Pool
+	// Sessions are with BFD neighbours; nil: there are none, whatever is configured.
+	Sessions Sessions
 	// Settings is where the kernel's settings are: /proc/sys. Empty: none are touched.
 	Settings ipvsctl.SettingsTree
 	Version  string
@@ -71,6 +74,7 @@ type Engine struct {
 	over     overrides
 	table    table
 	roles    roles
+	sessions sessions
 	reloads  reloads
 	hooks    hookQueue
 	settings settings
@@ -126,8 +130,13 @@ func (e *Engine) Run(ctx context.Context) error {
 	var running sync.WaitGroup
 	poolCtx, stopPool := context.WithCancel(background)
 	hookCtx, stopHooks := context.WithCancel(background)
+	bfdCtx, stopSessions := context.WithCancelCause(background)
 	running.Go(func() { e.finished("checks", e.opts.Pool.Run(poolCtx)) })
 	running.Go(func() { e.hooks.run(hookCtx) })
+	if e.opts.Sessions != nil {
+		e.sessions = sessions{reports: e.opts.Sessions.Reports(), known: make(map[string]bfd.Status)}
+		running.Go(func() { e.finished("bfd", e.opts.Sessions.Run(bfdCtx)) })
+	}
 	e.reloads.load = func() {
 		running.Go(func() {
 			config, err := e.opts.Loader()
@@ -142,10 +151,12 @@ func (e *Engine) Run(ctx context.Context) error {
 	if errors.Is(context.Cause(ctx), ErrLeave) {
 		e.event(Event{Kind: KindStart, To: "left", Reason: "VRRP and IPVS stay as they are for a successor"})
 		e.roles.leave()
+		stopSessions(bfd.ErrSilent)
 	} else {
 		e.shutdown()
 		e.restoreSettings()
 	}
+	stopSessions(nil)
 	stopHooks()
 	stopPool()
 	e.drainResults(&running)
@@ -196,6 +207,8 @@ func (e *Engine) loop(ctx context.Context) {
 			e.takeResults()
 		case r := <-e.roles.reports:
 			e.takeReport(r)
+		case r := <-e.sessions.reports:
+			e.takeSessions(r)
 		case c := <-e.calls:
 			e.owe(c.reply, c.do())
 		case l := <-e.loaded:

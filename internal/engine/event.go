@@ -14,6 +14,7 @@ type Event struct {
 	RealServer    string        `json:"real_server,omitempty"`
 	Group         string        `json:"group,omitempty"`
 	Check         string        `json:"check,omitempty"`
+	Session       string        `json:"session,omitempty"` // of BFD
 	From          string        `json:"from,omitempty"`
 	To            string        `json:"to,omitempty"`
 	Reason        string        `json:"reason,omitempty"`
@@ -38,6 +39,7 @@ const (
 	KindPace     Kind = "pace"     // the machine cannot keep up with its checks, or can again
 	KindRole     Kind = "role"     // a group's VRRP state
 	KindTrack    Kind = "track"    // something a group tracks went up or down
+	KindBFD      Kind = "bfd"      // a BFD session went up or down
 	KindHook     Kind = "hook"     // a hook ended
 	KindReload   Kind = "reload"   // a reload was taken or refused
 	KindDrift    Kind = "drift"    // the kernel did not hold what it should
@@ -49,6 +51,6 @@ const (
 
 // Kinds returns every kind, in the order in which they are documented.
 func Kinds() []Kind {
-	return []Kind{KindStart, KindCheck, KindReal, KindWeight, KindQuorum, KindPanic, KindPace, KindRole, KindTrack, KindHook,
+	return []Kind{KindStart, KindCheck, KindReal, KindWeight, KindQuorum, KindPanic, KindPace, KindRole, KindTrack, KindBFD, KindHook,
 		KindReload, KindDrift, KindApply, KindSync, KindSplit, KindOperator}
 }

@@ -18,6 +18,7 @@ func logEvent(log *zap.Logger, ev Event) {
 		{"real_server", ev.RealServer},
 		{"group", ev.Group},
 		{"check", ev.Check},
+		{"session", ev.Session},
 		{"from", ev.From},
 		{"to", ev.To},
 		{"reason", ev.Reason},

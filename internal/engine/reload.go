@@ -109,6 +109,7 @@ func (e *Engine) install(config *conf.Config) {
 	monitors := e.monitors(config)
 	e.opts.Pool.Set(monitors)
 	e.keepHealth(monitors)
+	e.setSessions(config, monitors)
 
 	services := make([]*service, len(config.VirtualServers))
 	e.byName = make(map[string]*service, len(services))

@@ -249,7 +249,7 @@ func (e *Engine) trackStates() []vrrp.TrackState {
 					continue
 				}
 				s.Up, s.Reason = vs.quorum, vs.reason()
-			case "script", "file", "process":
+			case "script", "file", "process", "bfd":
 				result := scripts[scriptUse{g.Name, t.Name}]
 				if result.To == checks.Unknown {
 					continue

@@ -56,6 +56,7 @@ func (e *Engine) publish() {
 		Kernel: e.kernelStatus(),
 		Checks: PaceStatus{Late: e.pace.late, Since: e.pace.since, Reason: e.pace.reason},
 		VRRP:   e.vrrpStatus(),
+		BFD:    e.bfdStatus(),
 	}
 	s.VirtualServers = make([]*ServiceStatus, len(e.services))
 	for i, svc := range e.services {

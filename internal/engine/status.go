@@ -16,6 +16,7 @@ type Status struct {
 	Kernel         KernelStatus     `json:"kernel"`
 	Checks         PaceStatus       `json:"checks"`
 	VRRP           VRRPStatus       `json:"vrrp"`
+	BFD            *BFDStatus       `json:"bfd,omitempty"` // nil when no session is configured
 	VirtualServers []*ServiceStatus `json:"virtual_servers"`
 }
 

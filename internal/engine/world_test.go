@@ -32,6 +32,7 @@ type world struct {
 	settings ipvsctl.SettingsTree
 	marks    MarkKernel
 	pool     []checks.Option
+	sessions Sessions
 	loadErr  error
 	mu       sync.Mutex
 	openErr  error
@@ -164,6 +165,7 @@ func (w *world) start() {
 		Log: log, Config: w.config, Version: "test", Router: w.router, Pool: checks.NewPool(w.pool...),
 		Open:     w.open,
 		Marks:    w.marks,
+		Sessions: w.sessions,
 		Settings: w.settings,
 		Loader:   func() (*conf.Config, error) { return w.config, w.loadErr },
 	})

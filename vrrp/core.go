@@ -97,17 +97,29 @@ func (c *core) fire(now time.Time) {
 				if at.IsZero() || at.After(now) {
 					continue
 				}
-				m.due[t] = time.Time{}
-				c.step(now, at, m, event{kind: evTimer, timer: t, late: now.Sub(at)})
-				c.settle(now, m.team)
+				c.expire(now, at, m, t)
 			}
 		}
 	}
 	c.bury()
 }
 
-// receive hands an advertisement to a member.
+// expire runs a timer that was due at a time.
+func (c *core) expire(now, at time.Time, m *member, t timer) {
+	m.due[t] = time.Time{}
+	c.step(now, at, m, event{kind: evTimer, timer: t, late: now.Sub(at)})
+	c.settle(now, m.team)
+}
+
+// receive hands an advertisement to a member. A master that has overslept has
+// to know it before it hears who has spoken meanwhile: it would bid a successor
+// leave, and then leave itself.
 func (c *core) receive(now time.Time, m *member, a heard) {
+	if m.serving() {
+		if at := m.due[mainTimer]; !at.IsZero() && now.Sub(at) >= m.p.overslept() {
+			c.expire(now, at, m, mainTimer)
+		}
+	}
 	c.step(now, now, m, event{kind: evAdvert, advert: a})
 	c.settle(now, m.team)
 	c.bury()

@@ -33,6 +33,7 @@ type probeTarget struct {
 	addr           netip.AddrPort // to ask
 	virtualServer  string
 	virtualAddress string         // the first one; empty for a fwmark
+	fwmark         uint32         // 0 is none
 	realServer     netip.AddrPort // as configured
 	weight         uint32         // of the real server, as configured
 	virtual        []netip.AddrPort

@@ -116,7 +116,7 @@ type VirtualServer struct {
 	// PanicThreshold is the share of the real servers, in percent, below which
 	// those that were up last are kept, whatever their checks say. 0 is never.
 	PanicThreshold int
-	Hooks          map[string]Hook // by what has become of the quorum: "up", "down"
+	Hooks          map[string]Hook // by what has become of the quorum: "up", "down"; "stop" is for the daemon's end
 }
 
 // RealServer is one destination with its checks. All must be up.

@@ -21,9 +21,10 @@ var groupHookSchema = schema[hook]{
 
 var serverHookSchema = schema[hook]{
 	kind:   "hook",
-	labels: []string{"a state (up, down)"},
-	doc: "A program that is run when the virtual server has won or lost its quorum. In its environment are `DIRECTOR_VIRTUAL_SERVER`, " +
-		"`DIRECTOR_STATE` (up, down) and `DIRECTOR_REASON`.",
+	labels: []string{"a state (up, down, stop)"},
+	doc: "A program that is run when the virtual server has won or lost its quorum, or when the daemon has stopped serving it: after " +
+		"VRRP has left and `on_stop` is done, whatever the quorum was, but not at an upgrade. All hooks of the stop have 30s together. " +
+		"In its environment are `DIRECTOR_VIRTUAL_SERVER`, `DIRECTOR_STATE` (up, down, stop) and `DIRECTOR_REASON`.",
 	start: defaultHook,
 	keys:  hookKeys,
 }

@@ -166,7 +166,7 @@ func (v *virtualServer) makeReals(d *decoder) {
 
 // useChecks gives a real server its checks.
 func (v *virtualServer) useChecks(d *decoder, real *RealServer, at span, lists ...[]placedCheck) {
-	t := probeTarget{virtualServer: v.pool.Name, realServer: real.Destination.Addr, weight: real.Destination.Weight, destination: real.Destination}
+	t := probeTarget{virtualServer: v.pool.Name, fwmark: v.fwmark, realServer: real.Destination.Addr, weight: real.Destination.Weight, destination: real.Destination}
 	for _, l := range v.listens {
 		t.virtual = append(t.virtual, l.addr)
 	}

@@ -46,6 +46,7 @@ var icmpVariant = checkVariant(
 // scriptCheck is a block check "script" as decoded.
 type scriptCheck struct {
 	probe   checks.Script
+	four    bool // ldirectord's arguments are added
 	monitor checks.Monitor
 }
 
@@ -58,6 +59,9 @@ var scriptVariant = checkVariant(
 		start: func() scriptCheck { return scriptCheck{monitor: defaultSchedule()} },
 		keys: []key[scriptCheck]{
 			commandKey(func(c *scriptCheck) *checks.Command { return &c.probe.Command }, "the program and its arguments; no shell is involved"),
+			choice("arguments", []word[bool]{{"none", false}, {"ldirectord", true}}, func(c *scriptCheck) *bool { return &c.four },
+				"what is added to the arguments of the command. `ldirectord`: its four, the virtual server's address or fwmark, its port (0 for a fwmark), "+
+					"the real server's address and port"),
 			choice("exit_status", []word[checks.ExitStatus]{{"plain", checks.ExitPlain}, {"nagios", checks.ExitNagios}, {"keepalived", checks.ExitKeepalived}},
 				func(c *scriptCheck) *checks.ExitStatus { return &c.probe.Exit },
 				"`plain`: 0 is up. `nagios`: 0 and 1 are. `keepalived`: 0 is up, 1 is down, more asks for a weight that is 2 less"),
@@ -69,7 +73,11 @@ var scriptVariant = checkVariant(
 	func(c *scriptCheck) *checks.Monitor { return &c.monitor },
 	func(_ *decoder, _ *block, c *scriptCheck) *check {
 		return &check{noPort: true, probe: func(t probeTarget) checks.Probe {
-			return scriptProbe(c.probe,
+			p := c.probe
+			if c.four {
+				p.Command.Argv = append(slices.Clone(p.Command.Argv), ldirectordArguments(t)...)
+			}
+			return scriptProbe(p,
 				"DIRECTOR_REAL_ADDRESS="+t.realServer.Addr().String(),
 				"DIRECTOR_REAL_PORT="+strconv.Itoa(int(t.realServer.Port())),
 				"DIRECTOR_REAL_SERVER="+t.realServer.String(),
@@ -78,6 +86,16 @@ var scriptVariant = checkVariant(
 		}}
 	},
 )
+
+// ldirectordArguments are what ldirectord gives to an external check
+// (ldirectord(8), checkcommand).
+func ldirectordArguments(t probeTarget) []string {
+	address, port := strconv.FormatUint(uint64(t.fwmark), 10), "0"
+	if virtual, err := netip.ParseAddrPort(t.virtualAddress); err == nil {
+		address, port = virtual.Addr().String(), strconv.Itoa(int(virtual.Port()))
+	}
+	return []string{address, port, t.realServer.Addr().String(), strconv.Itoa(int(t.realServer.Port()))}
+}
 
 // scriptProbe is a probe that runs a command, which finds env in its environment.
 func scriptProbe(p checks.Script, env ...string) checks.Probe {

@@ -104,7 +104,7 @@ var virtualServerSchema = schema[virtualServer]{
 			v.checks = append(v.checks, placedCheck{c, b.at})
 		}),
 		nest(&serverHookSchema, false, func(d *decoder, b *block, v *virtualServer, h hook) {
-			addHook(d, b.label(0), &v.pool.Hooks, h, "up", "down")
+			addHook(d, b.label(0), &v.pool.Hooks, h, "up", "down", "stop")
 		}),
 		nest(&realServerSchema, false, addRealServer),
 	},

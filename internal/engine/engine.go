@@ -121,7 +121,7 @@ func (e *Engine) Ready() <-chan struct{} { return e.ready }
 func (e *Engine) LastBeat() time.Time { return time.Unix(0, e.beat.Load()) }
 
 // Run works until ctx is done and then stops in order: VRRP first, then IPVS
-// as on_stop says, then the checks. If the cause is ErrLeave it stops only
+// as on_stop says, then the hooks of the stop are run, then the checks end. If the cause is ErrLeave it stops only
 // itself and the checks.
 func (e *Engine) Run(ctx context.Context) error {
 	defer close(e.ended)
@@ -154,6 +154,7 @@ func (e *Engine) Run(ctx context.Context) error {
 		stopSessions(bfd.ErrSilent)
 	} else {
 		e.shutdown()
+		e.runStopHooks()
 		e.restoreSettings()
 	}
 	stopSessions(nil)

@@ -33,11 +33,13 @@ func newHookQueue() hookQueue {
 	return hookQueue{due: make(chan hookRun, hookQueueSize), done: make(chan Event)}
 }
 
-// add has a hook run. It never blocks.
-func (q *hookQueue) add(h hookRun) {
+// add has a hook run, unless too many are due. It never blocks.
+func (q *hookQueue) add(h hookRun) bool {
 	select {
 	case q.due <- h:
+		return true
 	default: // 256 hooks behind, each with its time limit: the newest state is told by the next change
+		return false
 	}
 }
 

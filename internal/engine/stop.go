@@ -2,6 +2,8 @@ package engine
 
 import (
 	"errors"
+	"fmt"
+	"time"
 
 	"go.uber.org/zap"
 
@@ -30,6 +32,40 @@ func (e *Engine) shutdown() {
 	}
 	e.stopMarks()
 	e.event(Event{Kind: KindStart, To: "stopped"})
+}
+
+// stopHookTime is how long the daemon waits at its stop for hooks: what it is
+// stopped by does not wait for ever (systemd: 90 s).
+const stopHookTime = 30 * time.Second
+
+// runStopHooks runs the hooks of virtual servers for the stop, after those that
+// are due already, and waits for them.
+func (e *Engine) runStopHooks() {
+	const state = "stop"
+	left := 0
+	for _, s := range e.services {
+		if hook, ok := s.vs.Hooks[state]; ok && e.hooks.add(hookRun{virtualServer: s.vs.Name, state: state, reason: "the daemon stops", hook: hook}) {
+			left++
+		}
+	}
+	limit := time.NewTimer(stopHookTime)
+	defer limit.Stop()
+	for left > 0 {
+		select {
+		case done := <-e.hooks.done:
+			e.event(done)
+			if done.VirtualServer != "" && done.To == state {
+				left--
+			}
+		case <-limit.C:
+			e.event(Event{Kind: KindHook, To: state, Error: fmt.Sprintf("%d hooks have not ended in %v and are given up", left, stopHookTime)})
+			return
+		case c := <-e.calls:
+			c.reply <- errEnded
+		case <-e.opts.Pool.Results(): // must not block
+		case <-e.loaded:
+		}
+	}
 }
 
 // servicesAtStop returns the services that stay when the daemon has stopped.

@@ -68,3 +68,7 @@ check "http" "versions" {
   http_version  = "3"
   max_redirects = 21
 }
+check "script" "arguments" {
+  command   = ["/usr/lib/director/checks/ported"]
+  arguments = "keepalived"
+}

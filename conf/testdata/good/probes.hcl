@@ -108,6 +108,10 @@ check "script" "old" {
   command     = ["/usr/lib/director/checks/old"]
   exit_status = "keepalived"
 }
+check "script" "ported" {
+  command   = ["/usr/lib/director/checks/ported", "-v"]
+  arguments = "ldirectord"
+}
 check "script" "load_by_script" {
   command        = ["/usr/lib/director/checks/load"]
   exit_status    = "nagios"
@@ -117,7 +121,7 @@ check "tcp" "behind" { proxy_protocol = 1 }
 
 virtual_server "weighed" {
   address = "192.0.2.10:82"
-  checks  = ["ready", "old", "load_by_script", "behind"]
+  checks  = ["ready", "old", "ported", "load_by_script", "behind"]
   real_server "10.0.0.11:80" { weight = 7 }
 }
 
@@ -127,4 +131,11 @@ check "https" "page" {
   password           = "secret"
   weight_body        = true
   weight_step        = 10
+}
+
+virtual_server "by_mark" {
+  fwmark = 7
+  checks = ["ported"]
+  real_server "10.0.0.11" {}
+  hook "stop" { command = ["/usr/lib/director/checks/withdraw"] }
 }

@@ -19,12 +19,15 @@ type Config struct {
 	Node       string
 	RuntimeDir string // sockets
 	StateDir   string // what outlives a restart
-	Log        Log
-	API        API
-	IPVS       IPVS
-	VRRP       vrrp.Config
-	BFD        []BFD         // in the order of the files
-	Groups     []GroupPolicy // one for each of VRRP.Groups, in the same order
+	// MaintenanceDir has a file for each real server, or host, that is in
+	// maintenance; empty is none.
+	MaintenanceDir string
+	Log            Log
+	API            API
+	IPVS           IPVS
+	VRRP           vrrp.Config
+	BFD            []BFD         // in the order of the files
+	Groups         []GroupPolicy // one for each of VRRP.Groups, in the same order
 	// VirtualServers are in the order of the files. One whose text and inputs did
 	// not change since the Loader's last load is the same pointer, so that a reload
 	// costs what changed. They are never written after the load.

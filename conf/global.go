@@ -19,6 +19,8 @@ var globalSchema = schema[Config]{
 			"directory of the sockets. Two directors on one machine each need their own"),
 		directory("state_dir", func(c *Config) *string { return &c.StateDir },
 			"directory of what outlives a restart: the events, the overrides, which rows of the IPVS table are Director's"),
+		directory("maintenance_dir", func(c *Config) *string { return &c.MaintenanceDir },
+			"directory whose files take real servers into maintenance: one called `10.0.0.11:80` drains that real server, `10.0.0.11` every port of the host, in all virtual servers").by("none"),
 		duration("engine_grace", time.Second, time.Hour, func(c *Config) *time.Duration { return &c.VRRP.EngineGrace },
 			"the VRRP process gives up mastership when the engine, which watches the real servers, has been silent for so long"),
 		number("route_protocol", vrrp.MinMark, vrrp.MaxMark, func(c *Config) *uint8 { return &c.VRRP.Mark },

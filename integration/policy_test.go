@@ -5,6 +5,8 @@ package integration
 import (
 	"fmt"
 	"net/netip"
+	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -186,4 +188,55 @@ func TestSharedProbes(t *testing.T) {
 	if took := time.Since(began); took < 2*time.Second {
 		t.Errorf("4 requests within %v, one a second was configured", took)
 	}
+}
+
+// TestMaintenanceDirectory takes a server into maintenance by a file: who is
+// connected stays so, nobody new comes, and a restart keeps it so.
+func TestMaintenanceDirectory(t *testing.T) {
+	n := newNetwork(t, lab.Options{Servers: 2})
+	echoes(t, n)
+	dir, file := t.TempDir(), lab.ServerAddr(1).String()
+	config := fmt.Sprintf(`maintenance_dir = %q
+virtual_server "echo" {
+  address   = "10.0.0.100:7"
+  scheduler = "rr"
+  real_server "%v:7" {}
+  real_server "%v:7" {}
+}
+`, dir, lab.ServerAddr(1), lab.ServerAddr(2))
+	d := startPool(t, n, config)
+	row := func(server int, weight string) {
+		awaitRow(t, n.A, false, "-a", lab.ServerAddr(server).String()+":7", "-w", weight)
+	}
+	row(1, "1")
+	flows := make([]*lab.Flow, 2) // by turns: one on each
+	for i := range flows {
+		flow, err := n.Client.NewFlow(t.Context(), at(7))
+		must(t, err)
+		t.Cleanup(func() { must(t, flow.Close()) })
+		flows[i] = flow
+	}
+	must(t, os.WriteFile(filepath.Join(dir, file), nil, 0o644))
+	row(1, "0")
+	for range 4 {
+		flow, err := n.Client.NewFlow(t.Context(), at(7))
+		must(t, err)
+		t.Cleanup(func() { must(t, flow.Close()) })
+		flows = append(flows, flow)
+	}
+	has, err := n.A.Established(at(7).String())
+	must(t, err)
+	if one, two := has[lab.ServerAddr(1).String()+":7"], has[lab.ServerAddr(2).String()+":7"]; one != 1 || two != 5 {
+		t.Errorf("the server in maintenance has %d connections, the other %d, want 1 and 5", one, two)
+	}
+	must(t, d.Signal(syscall.SIGKILL))
+	must(t, d.Wait(10*time.Second))
+	must(t, d.Start())
+	awaitReady(t, d)
+	row(1, "0")
+	for _, flow := range flows {
+		must(t, flow.Alive(10*time.Second))
+	}
+	must(t, os.Remove(filepath.Join(dir, file)))
+	row(1, "1")
 }

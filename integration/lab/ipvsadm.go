@@ -78,16 +78,27 @@ func parseSyncDaemon(text string) string {
 // Synced returns how many connections to a server, as "10.0.0.100:80", the box's
 // kernel knows as established, itself or by synchronisation.
 func (n *Namespace) Synced(virtual string) (int, error) {
+	by, err := n.Established(virtual)
+	sum := 0
+	for _, count := range by {
+		sum += count
+	}
+	return sum, err
+}
+
+// Established returns how many connections to a server the box's kernel knows as
+// established, by the real server, as "10.1.0.11:80", that has them.
+func (n *Namespace) Established(virtual string) (map[string]int, error) {
 	out, err := n.Run("ipvsadm", "-Lcn")
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
-	count := 0
+	by := map[string]int{}
 	for line := range strings.Lines(out) {
 		// pro expire state source virtual destination
 		if f := strings.Fields(line); len(f) >= 6 && f[2] == "ESTABLISHED" && f[4] == virtual {
-			count++
+			by[f[5]]++
 		}
 	}
-	return count, nil
+	return by, nil
 }

@@ -210,6 +210,8 @@ func (m *metricsWriter) realServers(list []*engine.ServiceStatus) {
 		func(r *engine.RealStatus) float64 { return truth(r.InTable) })
 	each("director_real_server_overridden", "1 while an operator's command counts, not the configuration.",
 		func(r *engine.RealStatus) float64 { return truth(r.Override != "") })
+	each("director_real_server_maintenance", "1 while a file of the maintenance directory has the real server drained.",
+		func(r *engine.RealStatus) float64 { return truth(r.Maintenance != "") })
 }
 
 func (m *metricsWriter) checks(list []*engine.ServiceStatus) {

@@ -96,6 +96,7 @@ func bad() *engine.Status {
 		}},
 		&engine.RealStatus{Address: "10.0.0.14:80", State: "unknown", Configured: 10},
 		&engine.RealStatus{Address: "10.0.0.15:80", State: "up", Since: ago(time.Hour), Weight: 0, Configured: 10, InTable: true, Override: "drain"},
+		&engine.RealStatus{Address: "10.0.0.16:80", State: "up", Since: ago(time.Hour), Weight: 0, Configured: 10, InTable: true, Maintenance: "10.0.0.16"},
 	)
 	for _, name := range []string{"a", "b", "c", "d"} {
 		s.VirtualServers = append(s.VirtualServers, &engine.ServiceStatus{Name: name, Addresses: []string{"udp 192.0.2.11:53"}, Scheduler: "sh", Forward: "dr", State: "up", Since: ago(time.Hour), Quorum: 1, Reals: []*engine.RealStatus{down}})

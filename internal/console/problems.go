@@ -110,6 +110,8 @@ func (s Style) ofReals(list []*engine.ServiceStatus) []Problem {
 		for _, r := range v.Reals {
 			var k key
 			switch {
+			case r.Maintenance != "":
+				k = key{Note, fmt.Sprintf("real server %s is in maintenance: file %s", r.Address, r.Maintenance), ""}
 			case r.Override != "":
 				k = key{Note, fmt.Sprintf("real server %s has the override %s", r.Address, r.Override), ""}
 			case r.State == "down":

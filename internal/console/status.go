@@ -181,10 +181,13 @@ func weight(r *engine.RealStatus) string {
 }
 
 func override(r *engine.RealStatus) string {
-	if r.Override == "" {
-		return ""
+	switch {
+	case r.Maintenance != "":
+		return joined("; ", "maintenance: file "+r.Maintenance, r.Override)
+	case r.Override != "":
+		return "operator: " + r.Override
 	}
-	return "operator: " + r.Override
+	return ""
 }
 
 // checksOf is one word for each check: its latency when it is up, else its state.

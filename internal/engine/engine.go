@@ -59,6 +59,7 @@ type Engine struct {
 	journal *Journal
 	calls   chan call
 	loaded  chan loaded
+	listed  chan listing
 	ready   chan struct{} // closed after the first successful apply
 	ended   chan struct{} // closed when Run is over: nobody answers any more
 	beat    atomic.Int64  // time of the loop's last turn, UnixNano
@@ -81,9 +82,11 @@ type Engine struct {
 	marking  marking
 	ways     ways
 	pace     pace
-	answers  []answer
-	started  time.Time
-	stale    bool // the published status is out of date
+
+	maintenance maintenance
+	answers     []answer
+	started     time.Time
+	stale       bool // the published status is out of date
 }
 
 // call is a question or command of another goroutine, done by Run's.
@@ -100,6 +103,7 @@ func New(opts Options) *Engine {
 		journal: newJournal(),
 		calls:   make(chan call),
 		loaded:  make(chan loaded),
+		listed:  make(chan listing),
 		ready:   make(chan struct{}),
 		ended:   make(chan struct{}),
 		health:  make(map[checks.Key]checks.Result),
@@ -143,6 +147,12 @@ func (e *Engine) Run(ctx context.Context) error {
 			e.loaded <- loaded{config, err}
 		})
 	}
+	e.maintenance.list = func(dir string) {
+		running.Go(func() {
+			files, err := listMaintenance(dir)
+			e.listed <- listing{dir, files, err}
+		})
+	}
 	e.roles.start = func() { e.roles.run(background, e.opts.Router, e.log) }
 
 	e.begin()
@@ -184,6 +194,7 @@ func (e *Engine) begin() {
 	e.settings = loadSettings(e.opts.Settings, e.opts.Config.StateDir, e.log)
 	e.adopt(e.opts.Config)
 	e.install(e.opts.Config)
+	e.readMaintenance()
 	e.settle()
 }
 
@@ -214,6 +225,8 @@ func (e *Engine) loop(ctx context.Context) {
 			e.owe(c.reply, c.do())
 		case l := <-e.loaded:
 			e.takeLoaded(l)
+		case l := <-e.listed:
+			e.takeListing(l)
 		case done := <-e.hooks.done:
 			e.event(done)
 		case <-beat.C:
@@ -239,6 +252,7 @@ func (e *Engine) onBeat() {
 		}
 	}
 	e.watchPace(now)
+	e.lookAtMaintenance()
 	e.roles.resend()
 	e.stale = true
 }
@@ -305,6 +319,7 @@ func (e *Engine) drainResults(running *sync.WaitGroup) {
 		case <-e.opts.Pool.Results():
 		case <-e.hooks.done:
 		case <-e.loaded:
+		case <-e.listed:
 		}
 	}
 }

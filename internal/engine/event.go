@@ -47,10 +47,12 @@ const (
 	KindSync     Kind = "sync"     // the connection-sync daemon changed
 	KindSplit    Kind = "split"    // another router is master of a group too, or no longer
 	KindOperator Kind = "operator" // somebody asked for something
+
+	KindMaintenance Kind = "maintenance" // a file takes a real server into maintenance, or does so no longer
 )
 
 // Kinds returns every kind, in the order in which they are documented.
 func Kinds() []Kind {
 	return []Kind{KindStart, KindCheck, KindReal, KindWeight, KindQuorum, KindPanic, KindPace, KindRole, KindTrack, KindBFD, KindHook,
-		KindReload, KindDrift, KindApply, KindSync, KindSplit, KindOperator}
+		KindReload, KindDrift, KindApply, KindSync, KindSplit, KindOperator, KindMaintenance}
 }

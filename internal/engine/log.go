@@ -45,7 +45,7 @@ func levelOf(ev Event) zapcore.Level {
 	switch {
 	case ev.Error != "" || ev.To == "panic":
 		return zapcore.ErrorLevel
-	case ev.To == "down" || ev.To == "FAULT" || ev.To == paceLate || ev.Kind == KindDrift:
+	case ev.To == "down" || ev.To == "FAULT" || ev.To == paceLate || ev.To == "ignored" || ev.Kind == KindDrift:
 		return zapcore.WarnLevel
 	}
 	return zapcore.InfoLevel

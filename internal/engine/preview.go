@@ -17,7 +17,8 @@ import (
 // Preview returns the operations that a reload with config would do to a kernel
 // that holds have. The running daemon's status, if one runs, tells health,
 // quorum and roles; without it a server that the kernel holds keeps its weight,
-// as at a start. Overrides and owned rows are read from config's state_dir.
+// as at a start. Overrides and owned rows are read
+// from config's state_dir, and which servers are in maintenance from its directory.
 func Preview(config *conf.Config, have ipvsctl.Table, running *Status, log *zap.Logger) ([]ipvsctl.Op, error) {
 	over, err := readOverrides(config.StateDir)
 	if err != nil {
@@ -26,6 +27,7 @@ func Preview(config *conf.Config, have ipvsctl.Table, running *Status, log *zap.
 	if running == nil {
 		running = &Status{}
 	}
+	inMaintenance := previewMaintenance(config, log)
 	own := loadOwned(config.StateDir, log)
 	services := make(map[string]*ServiceStatus, len(running.VirtualServers))
 	for _, s := range running.VirtualServers {
@@ -44,7 +46,8 @@ func Preview(config *conf.Config, have ipvsctl.Table, running *Status, log *zap.
 		views := make([]realView, len(vs.Reals))
 		for i := range vs.Reals {
 			views[i] = previewReal(vs, i, seen, have)
-			views[i].override = over.of(vs.Name, vs.Reals[i].Address().String())
+			r := real{override: over.of(vs.Name, vs.Reals[i].Address().String()), maintenance: inMaintenance.of(vs.Reals[i].Address())}
+			views[i].override = r.wish()
 		}
 		had, hysteresis := seen.State == "up", vs.Hysteresis
 		if seen.State != "up" && seen.State != "down" { // as in service.judge
@@ -79,6 +82,19 @@ func PreviewMarks(config *conf.Config, kernel MarkKernel, log *zap.Logger) ([]ma
 	}
 	have, _, err := kernel.Read()
 	return marks.Diff(have, want), err
+}
+
+// previewMaintenance reads which real servers are in maintenance.
+func previewMaintenance(config *conf.Config, log *zap.Logger) maintained {
+	if config.MaintenanceDir == "" {
+		return nil
+	}
+	names, err := listMaintenance(config.MaintenanceDir)
+	if err != nil {
+		log.Warn("cannot read the maintenance directory; nobody is taken to be in maintenance", zap.Error(err))
+	}
+	files, _ := parseMaintained(names)
+	return files
 }
 
 // previewReal returns what is known of a configured real server: its health

@@ -133,6 +133,7 @@ func (e *Engine) install(config *conf.Config) {
 			e.judgeReal(user{s, i})
 		}
 	}
+	e.keepMaintenance()
 	e.setWays(config)
 	e.table.setTimeouts(config.IPVS.Timeouts)
 	e.setMarks(config)

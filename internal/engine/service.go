@@ -33,9 +33,20 @@ type real struct {
 	reason   string
 	kept     *uint32 // see realView
 	override Override
-	asked    *uint32   // see realView
-	good     bool      // was up when the service did not panic last
-	warming  time.Time // since when a slow start is under way; zero when none is
+	// maintenance is the file that has it in maintenance; "" is none.
+	maintenance string
+	asked       *uint32   // see realView
+	good        bool      // was up when the service did not panic last
+	warming     time.Time // since when a slow start is under way; zero when none is
+}
+
+// wish is what is wanted of a real server by the operator, in either way: a
+// file drains it, unless it is to be out of the table anyway.
+func (r *real) wish() Override {
+	if r.maintenance != "" && r.override.Mode != OverrideDisable {
+		return Override{Mode: OverrideDrain}
+	}
+	return r.override
 }
 
 // departure is a destination that has left the configuration and is drained.
@@ -73,7 +84,7 @@ func verdict(cs []conf.Check, health func(checks.Key) checks.Result) (state chec
 func (s *service) views(now time.Time) []realView {
 	views := make([]realView, len(s.reals))
 	for i, r := range s.reals {
-		v := realView{state: r.state, kept: r.kept, override: r.override, asked: r.asked, ramp: 100}
+		v := realView{state: r.state, kept: r.kept, override: r.wish(), asked: r.asked, ramp: 100}
 		if !r.warming.IsZero() {
 			v.ramp = rampPercent(now.Sub(r.warming), s.vs.SlowStart)
 		}

@@ -101,15 +101,16 @@ type ServiceStatus struct {
 
 // RealStatus is one real server of one virtual server.
 type RealStatus struct {
-	Address    string        `json:"address"`
-	State      string        `json:"state"` // up, down, unknown
-	Since      time.Time     `json:"since"`
-	Reason     string        `json:"reason"`
-	Weight     uint32        `json:"weight"`     // in the kernel now
-	Configured uint32        `json:"configured"` // in the configuration
-	InTable    bool          `json:"in_table"`
-	Override   string        `json:"override,omitempty"` // what an operator asked for
-	Checks     []CheckStatus `json:"checks"`
+	Address     string        `json:"address"`
+	State       string        `json:"state"` // up, down, unknown
+	Since       time.Time     `json:"since"`
+	Reason      string        `json:"reason"`
+	Weight      uint32        `json:"weight"`     // in the kernel now
+	Configured  uint32        `json:"configured"` // in the configuration
+	InTable     bool          `json:"in_table"`
+	Override    string        `json:"override,omitempty"`    // what an operator asked for
+	Maintenance string        `json:"maintenance,omitempty"` // the file that has it drained
+	Checks      []CheckStatus `json:"checks"`
 }
 
 // CheckStatus is one check of one real server.

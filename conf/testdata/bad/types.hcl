@@ -133,3 +133,5 @@ virtual_server "d" {
   quorum = 0
   hysteresis = "1"
 }
+
+maintenance_dir = "maintenance"

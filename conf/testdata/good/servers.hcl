@@ -1,5 +1,6 @@
 # Virtual servers in their forms.
 node = "lb-a"
+maintenance_dir = "/etc/director/maintenance"
 
 ipvs {
   timeouts {

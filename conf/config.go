@@ -113,9 +113,10 @@ type VirtualServer struct {
 	InitialUp    bool // initial = "up": a new server is used before its first verdict
 	Quorum       int  // weight that must be up; default 1
 	Hysteresis   int
-	Sorry        *ipvsctl.Destination // nil is none
-	DrainTimeout time.Duration        // how long a removed server may keep its connections; 0 is not at all
-	SlowStart    time.Duration        // over which a recovered server's weight grows to its full; 0 is at once
+	Sorry        *RealServer   // gets the connections without quorum; nil is none
+	SorryDrain   time.Duration // how long the sorry server may keep its connections afterwards
+	DrainTimeout time.Duration // how long a removed server may keep its connections; 0 is not at all
+	SlowStart    time.Duration // over which a recovered server's weight grows to its full; 0 is at once
 	// PanicThreshold is the share of the real servers, in percent, below which
 	// those that were up last are kept, whatever their checks say. 0 is never.
 	PanicThreshold int

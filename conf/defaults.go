@@ -78,3 +78,5 @@ func defaultPersistence() ipvsctl.Persistence {
 }
 
 func defaultRealServer() realServer { return realServer{weight: 1} }
+
+func defaultSorryServer() sorryServer { return sorryServer{drain: time.Minute} }

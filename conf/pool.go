@@ -18,7 +18,7 @@ func decodeVirtualServer(d *decoder, b *block) any {
 	v.checkPolicy(d, b)
 	v.makeServices(d, b)
 	v.makeReals(d)
-	v.named, v.checks, v.reals = nil, nil, nil // the result is kept for long
+	v.named, v.checks, v.reals, v.sorry = nil, nil, nil, nil // the result is kept for long
 	return &v
 }
 
@@ -155,13 +155,29 @@ func (v *virtualServer) makeReals(d *decoder) {
 		v.useChecks(d, &real, r.at, shared, v.lookUp(d, r.named), r.checks)
 		v.pool.Reals = append(v.pool.Reals, real)
 	}
-	if v.sorry.IsValid() {
-		addr := v.destination(d, "sorry_server", v.sorry, v.forward, v.sorryAt)
-		if seen[addr] {
-			d.fail(v.sorryAt, "sorry_server %s is a real server, too", addr)
-		}
-		v.pool.Sorry = &ipvsctl.Destination{Addr: addr, Forward: v.forward, Weight: 1, Tunnel: v.tunnelOf(d, nil, v.forward)}
+	if v.sorry != nil {
+		v.makeSorry(d, seen)
 	}
+}
+
+// makeSorry makes the sorry server; seen are the real servers.
+func (v *virtualServer) makeSorry(d *decoder, seen map[netip.AddrPort]bool) {
+	s := v.sorry
+	addr := v.destination(d, "sorry_server", s.addr, v.forward, s.at)
+	if seen[addr] {
+		d.fail(s.at, "sorry_server %s is a real server, too", addr)
+	}
+	sorry := &RealServer{Destination: ipvsctl.Destination{Addr: addr, Forward: v.forward, Weight: 1, Tunnel: v.tunnelOf(d, nil, v.forward)}}
+	v.useChecks(d, sorry, s.at, v.lookUp(d, s.named), s.checks)
+	for _, c := range sorry.Checks {
+		switch {
+		case c.Way != nil:
+			d.fail(s.at, "check %q of the sorry_server: through = \"forwarding\" is for real servers", c.Name)
+		case checks.Weighs(c.Monitor.Probe):
+			d.fail(s.at, "check %q of the sorry_server may ask for a weight, which a sorry server has not", c.Name)
+		}
+	}
+	v.pool.Sorry, v.pool.SorryDrain = sorry, s.drain
 }
 
 // useChecks gives a real server its checks.

@@ -24,8 +24,7 @@ type virtualServer struct {
 	tunnel      *tunnel
 	persistence ipvsctl.Persistence
 	prefixAt    span
-	sorry       netip.AddrPort
-	sorryAt     span
+	sorry       *sorryServer
 	named       []label // names of checks
 	checks      []placedCheck
 	reals       []realServer
@@ -39,6 +38,15 @@ type virtualServer struct {
 type placedCheck struct {
 	*check
 	at span
+}
+
+// sorryServer is an argument or a block sorry_server as decoded.
+type sorryServer struct {
+	addr   netip.AddrPort
+	at     span
+	drain  time.Duration
+	named  []label
+	checks []placedCheck
 }
 
 // realServer is a block real_server as decoded.
@@ -106,6 +114,9 @@ var virtualServerSchema = schema[virtualServer]{
 		nest(&serverHookSchema, false, func(d *decoder, b *block, v *virtualServer, h hook) {
 			addHook(d, b.label(0), &v.pool.Hooks, h, "up", "down", "stop")
 		}),
+		nest(&sorryServerSchema, true, func(d *decoder, b *block, v *virtualServer, s sorryServer) {
+			setSorry(d, v, s, b.label(0))
+		}),
 		nest(&realServerSchema, false, addRealServer),
 	},
 }
@@ -164,24 +175,52 @@ func addRealServer(d *decoder, b *block, v *virtualServer, r realServer) {
 	v.reals = append(v.reals, r)
 }
 
-// sorryKey is the address of the sorry server.
+// sorryKey is the address of the sorry server, when that is all to be said of it.
 func sorryKey() key[virtualServer] {
 	return key[virtualServer]{
-		name: "sorry_server", kind: "IP:PORT", doc: "gets the connections while the virtual server is down",
+		name: "sorry_server", kind: "IP:PORT", doc: "gets the connections while the virtual server is down: the block of that name without anything in it",
 		set: func(d *decoder, val value, v *virtualServer) {
 			if val.kind != textValue {
 				d.want("sorry_server", val, "IP:PORT in quotes")
 				return
 			}
-			addr, wrong := parseServer(val.text, true)
-			if wrong != "" {
-				d.fail(val.at, "sorry_server %q: %s", val.text, wrong)
-				return
-			}
-			v.sorry, v.sorryAt = addr, val.at
+			setSorry(d, v, defaultSorryServer(), label{val.text, val.at})
 		},
 		show: func(*virtualServer) string { return "none" },
 	}
+}
+
+var sorryServerSchema = schema[sorryServer]{
+	kind:   "sorry_server",
+	labels: []string{"IP:PORT or IP"},
+	doc: "Gets the connections while the virtual server is down, with the `forward` and the `tunnel` of the virtual server. " +
+		"While its own checks say that it is down, too, the real servers that are up serve although they are too few.",
+	start: defaultSorryServer,
+	keys: []key[sorryServer]{
+		duration("drain_timeout", 0, 7*24*time.Hour, func(s *sorryServer) *time.Duration { return &s.drain },
+			"how long it may keep its connections, with weight 0, when the virtual server is up again"),
+		checkNames(func(s *sorryServer) *[]label { return &s.named }, "named checks that it must pass"),
+	},
+	blocks: []inner[sorryServer]{
+		choose("check", checkVariants, func(_ *decoder, b *block, s *sorryServer, c *check) {
+			s.checks = append(s.checks, placedCheck{c, b.at})
+		}),
+	},
+}
+
+// setSorry makes s, which is at the address that l names, the sorry server.
+func setSorry(d *decoder, v *virtualServer, s sorryServer, l label) {
+	addr, wrong := parseServer(l.text, true)
+	switch {
+	case wrong != "":
+		d.fail(l.at, "sorry_server %q: %s", l.text, wrong)
+		return
+	case v.sorry != nil:
+		d.fail(l.at, "sorry_server %q: there is one already, %s", l.text, v.sorry.addr)
+		return
+	}
+	s.addr, s.at = addr, l.at
+	v.sorry = &s
 }
 
 // checkNames is a list of names of checks.

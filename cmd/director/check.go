@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os/signal"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -68,7 +69,11 @@ func runChecks(ctx context.Context, config *conf.Config, name string, target eng
 	ways := engine.ProbeWays(config, zap.NewNop())
 	failed := 0
 	for _, vs := range config.VirtualServers {
-		for _, r := range vs.Reals {
+		reals := vs.Reals
+		if vs.Sorry != nil {
+			reals = append(slices.Clip(reals), *vs.Sorry)
+		}
+		for _, r := range reals {
 			if !target.Matches(vs.Name, r.Address()) {
 				continue
 			}

@@ -184,6 +184,10 @@ func (m *metricsWriter) virtualServers(list []*engine.ServiceStatus) {
 		func(v *engine.ServiceStatus) float64 { return float64(v.Quorum) })
 	each("director_virtual_server_sorry_in_use", "1 while the sorry server answers.",
 		func(v *engine.ServiceStatus) float64 { return truth(v.SorryInUse) })
+	each("director_virtual_server_sorry_up", "0 while its own checks say that the sorry server is down; no sample without one.",
+		func(v *engine.ServiceStatus) float64 {
+			return unless(v.Sorry == nil, truth(v.Sorry != nil && v.Sorry.State != "down"))
+		})
 	each("director_virtual_server_panics", "1 while too few real servers are up to believe it.",
 		func(v *engine.ServiceStatus) float64 { return truth(v.Panics) })
 }
@@ -215,13 +219,19 @@ func (m *metricsWriter) realServers(list []*engine.ServiceStatus) {
 }
 
 func (m *metricsWriter) checks(list []*engine.ServiceStatus) {
+	sample := func(v *engine.ServiceStatus, r *engine.RealStatus, value func(engine.CheckStatus) float64) {
+		for _, c := range r.Checks {
+			m.sample(value(c), "virtual_server", v.Name, "real_server", r.Address, "check", c.Name)
+		}
+	}
 	each := func(name, help string, value func(engine.CheckStatus) float64) {
 		m.family(name, "gauge", help)
 		for _, v := range list {
 			for _, r := range v.Reals {
-				for _, c := range r.Checks {
-					m.sample(value(c), "virtual_server", v.Name, "real_server", r.Address, "check", c.Name)
-				}
+				sample(v, r, value)
+			}
+			if v.Sorry != nil {
+				sample(v, v.Sorry, value)
 			}
 		}
 	}

@@ -275,6 +275,7 @@ func sampleStatus() *engine.Status {
 		VirtualServers: []*engine.ServiceStatus{{
 			Name: `we"b\`, Addresses: []string{"tcp 192.0.2.10:80"}, Scheduler: "wlc", Forward: "nat",
 			State: "up", Since: at, WeightUp: 10, Quorum: 2,
+			Sorry: &engine.RealStatus{Address: "10.0.0.99:80", State: "down", Checks: []engine.CheckStatus{{Name: "tcp", State: "down", LastAt: at}}},
 			Reals: []*engine.RealStatus{
 				{Address: "10.0.0.11:80", State: "up", Since: at, Weight: 10, Configured: 10, InTable: true, Checks: []engine.CheckStatus{
 					{Name: "healthz", Kind: "http", State: "up", Since: at, Status: "200", Latency: 1500 * time.Microsecond, LastAt: at},

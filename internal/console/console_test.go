@@ -84,6 +84,7 @@ func bad() *engine.Status {
 	web := s.VirtualServers[0]
 	web.State, web.Since, web.Reason, web.WeightUp = "down", ago(12*time.Second), "below quorum: weight 1 of 2 up", 1
 	web.SorryInUse = true
+	web.Sorry = &engine.RealStatus{Address: "10.0.0.99:80", State: "up", Since: ago(time.Hour), Weight: 1, Configured: 1, InTable: true, Checks: []engine.CheckStatus{{Name: "tcp", State: "up", Latency: time.Millisecond}}}
 	down := &engine.RealStatus{
 		Address: "10.0.0.12:80", State: "down", Since: ago(12 * time.Second), Weight: 0, Configured: 10, InTable: true,
 		Reason: "healthz: http status 503, wanted 200-299",

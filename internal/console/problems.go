@@ -106,7 +106,16 @@ func (s Style) ofReals(list []*engine.ServiceStatus) []Problem {
 	}
 	users := map[key][]string{}
 	var order []key
+	note := func(k key, v *engine.ServiceStatus) {
+		if users[k] == nil {
+			order = append(order, k)
+		}
+		users[k] = append(users[k], v.Name)
+	}
 	for _, v := range list {
+		if r := v.Sorry; r != nil && r.State == "down" {
+			note(key{Warning, fmt.Sprintf("sorry server %s is down for %s", r.Address, s.since(r.Since)), reasonOf(r)}, v)
+		}
 		for _, r := range v.Reals {
 			var k key
 			switch {
@@ -119,10 +128,7 @@ func (s Style) ofReals(list []*engine.ServiceStatus) []Problem {
 			default:
 				continue
 			}
-			if users[k] == nil {
-				order = append(order, k)
-			}
-			users[k] = append(users[k], v.Name)
+			note(k, v)
 		}
 	}
 	problems := make([]Problem, len(order))

@@ -155,18 +155,26 @@ func (s Style) writeVirtualServer(b *strings.Builder, v *engine.ServiceStatus) {
 	if len(v.Reals) == 0 {
 		return
 	}
-	rows := make([][]cell, len(v.Reals))
-	for i, r := range v.Reals {
-		rows[i] = []cell{
-			{text: r.Address},
-			{r.State, colorOf(r.State)},
-			{text: s.since(r.Since)},
-			{text: weight(r)},
-			{text: checksOf(r.Checks)},
-			{text: joined("; ", override(r), reasonOf(r))},
-		}
+	rows := make([][]cell, 0, len(v.Reals)+1)
+	for _, r := range v.Reals {
+		rows = append(rows, s.realRow(r, ""))
+	}
+	if v.Sorry != nil {
+		rows = append(rows, s.realRow(v.Sorry, "sorry server"))
 	}
 	s.writeTable(b, "  ", []string{"REAL SERVER", "STATE", "FOR", "WEIGHT", "CHECKS", "REASON"}, rows)
+}
+
+// realRow is the row of a real server, or of what role it has else.
+func (s Style) realRow(r *engine.RealStatus, role string) []cell {
+	return []cell{
+		{text: r.Address},
+		{r.State, colorOf(r.State)},
+		{text: s.since(r.Since)},
+		{text: weight(r)},
+		{text: checksOf(r.Checks)},
+		{text: joined("; ", role, override(r), reasonOf(r))},
+	}
 }
 
 // weight is what the kernel has, and what is configured when that differs.

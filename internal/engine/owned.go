@@ -73,7 +73,7 @@ func (o *owned) claim(config *conf.Config, ways []ipvsctl.Service) bool {
 				o.rows[ipvsctl.Row{Service: s.ID, Destination: r.Destination.Addr}] = struct{}{}
 			}
 			if vs.Sorry != nil {
-				o.rows[ipvsctl.Row{Service: s.ID, Destination: vs.Sorry.Addr}] = struct{}{}
+				o.rows[ipvsctl.Row{Service: s.ID, Destination: vs.Sorry.Address()}] = struct{}{}
 			}
 		}
 	}

@@ -125,12 +125,10 @@ func hasQuorum(had bool, weight, quorum, hysteresis int) bool {
 }
 
 // plan decides the rows of one virtual server: its services with the
-// destinations that health, quorum and operator want. Without quorum the sorry
-// server, if there is one, takes the place of all others. Destinations in
-// leaving are out of the configuration but still have connections: they stay
-// with weight 0.
-func plan(vs *conf.VirtualServer, views []realView, quorum bool, leaving []ipvsctl.Destination) []ipvsctl.Service {
-	sorry := !quorum && vs.Sorry != nil
+// destinations that health and operator want. With sorry the sorry server takes
+// the place of all others. Destinations in leaving are not wanted any more but
+// still have connections: they stay with weight 0.
+func plan(vs *conf.VirtualServer, views []realView, sorry bool, leaving []ipvsctl.Destination) []ipvsctl.Service {
 	dests := make([]ipvsctl.Destination, 0, len(vs.Reals)+len(leaving)+1)
 	for i := range vs.Reals {
 		weight, in := weightOf(vs, &vs.Reals[i], views[i])
@@ -148,7 +146,7 @@ func plan(vs *conf.VirtualServer, views []realView, quorum bool, leaving []ipvsc
 		dests = append(dests, d)
 	}
 	if sorry {
-		dests = append(dests, *vs.Sorry)
+		dests = append(dests, vs.Sorry.Destination)
 	}
 	slices.SortFunc(dests, func(a, b ipvsctl.Destination) int { return a.Addr.Compare(b.Addr) })
 	services := make([]ipvsctl.Service, len(vs.Services))

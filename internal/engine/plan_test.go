@@ -37,7 +37,7 @@ func pool(n int, change ...func(*conf.VirtualServer)) *conf.VirtualServer {
 }
 
 func sorry(vs *conf.VirtualServer) {
-	vs.Sorry = &ipvsctl.Destination{Addr: netip.MustParseAddrPort("10.0.0.99:80"), Forward: ipvsctl.NAT, Weight: 1}
+	vs.Sorry = &conf.RealServer{Destination: ipvsctl.Destination{Addr: netip.MustParseAddrPort("10.0.0.99:80"), Forward: ipvsctl.NAT, Weight: 1}}
 }
 
 func remove(vs *conf.VirtualServer)    { vs.OnFailure = conf.Remove }
@@ -97,7 +97,7 @@ func TestPlan(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			got := plan(tt.vs, tt.views, !tt.lost, tt.leaving)
+			got := plan(tt.vs, tt.views, tt.lost && tt.vs.Sorry != nil, tt.leaving)
 			if diff := cmp.Diff(tt.want, weights(got[0].Destinations)); diff != "" {
 				t.Errorf("destinations (-want +got):\n%s", diff)
 			}

@@ -58,7 +58,11 @@ func Preview(config *conf.Config, have ipvsctl.Table, running *Status, log *zap.
 		if seen.Name != "" && vs.DrainTimeout > 0 {
 			leaving = previewLeaving(vs, have, own)
 		}
-		for _, planned := range plan(vs, views, quorum, leaving) {
+		sorry := !quorum && vs.Sorry != nil && (seen.Sorry == nil || seen.Sorry.State != checks.Down.String())
+		if vs.Sorry != nil && !sorry && vs.SorryDrain > 0 && inKernel(vs, vs.Sorry.Address(), have) {
+			leaving = append(leaving, vs.Sorry.Destination)
+		}
+		for _, planned := range plan(vs, views, sorry, leaving) {
 			want.Services[planned.ID] = planned
 		}
 	}
@@ -138,7 +142,7 @@ func previewLeaving(vs *conf.VirtualServer, have ipvsctl.Table, own owned) []ipv
 	}
 	id := vs.Services[0].ID
 	configured := func(addr netip.AddrPort) bool {
-		return vs.Sorry != nil && vs.Sorry.Addr == addr ||
+		return vs.Sorry != nil && vs.Sorry.Address() == addr ||
 			slices.ContainsFunc(vs.Reals, func(r conf.RealServer) bool { return r.Address() == addr })
 	}
 	var leaving []ipvsctl.Destination
@@ -149,6 +153,11 @@ func previewLeaving(vs *conf.VirtualServer, have ipvsctl.Table, own owned) []ipv
 		}
 	}
 	return leaving
+}
+
+// inKernel tells whether the kernel has a destination of a virtual server.
+func inKernel(vs *conf.VirtualServer, addr netip.AddrPort, have ipvsctl.Table) bool {
+	return len(vs.Services) > 0 && holds(have.Services[vs.Services[0].ID], addr)
 }
 
 // previewDaemons returns the sync daemon that belongs to the role of its group;

@@ -132,6 +132,9 @@ func (e *Engine) install(config *conf.Config) {
 		for i := range s.reals {
 			e.judgeReal(user{s, i})
 		}
+		if s.vs.Sorry != nil {
+			e.judgeReal(user{s, sorryServer})
+		}
 	}
 	e.keepMaintenance()
 	e.setWays(config)
@@ -152,6 +155,11 @@ func (e *Engine) monitors(config *conf.Config) map[checks.Key]checks.Monitor {
 		for i := range vs.Reals {
 			for j := range vs.Reals[i].Checks {
 				c := &vs.Reals[i].Checks[j]
+				monitors[c.Key] = c.Monitor
+			}
+		}
+		if vs.Sorry != nil {
+			for _, c := range vs.Sorry.Checks {
 				monitors[c.Key] = c.Monitor
 			}
 		}
@@ -195,6 +203,7 @@ func (e *Engine) succeed(old *service, vs *conf.VirtualServer) *service {
 			s.leaving[addr] = d
 		}
 	}
+	e.succeedSorry(old, s, now)
 	for i := range vs.Reals {
 		addr := vs.Reals[i].Address()
 		if j, ok := previous[addr]; ok {
@@ -212,6 +221,24 @@ func (e *Engine) succeed(old *service, vs *conf.VirtualServer) *service {
 	}
 	e.dirty[s] = struct{}{}
 	return s
+}
+
+// succeedSorry makes the run-time side of a sorry server. One that serves and is
+// no longer configured is drained, and so is one that was when the daemon ended.
+func (e *Engine) succeedSorry(old, s *service, now time.Time) {
+	s.sorry.since = now
+	vs := s.vs
+	if old == nil {
+		s.served = vs.Sorry != nil && e.keptWeight(vs, vs.Sorry.Address()) != nil
+		return
+	}
+	switch was := old.vs.Sorry; {
+	case was == nil:
+	case vs.Sorry != nil && vs.Sorry.Address() == was.Address():
+		s.sorry, s.served = old.sorry, old.served
+	case old.served && old.vs.SorryDrain > 0:
+		s.leaving[was.Address()] = &departure{destination: was.Destination, until: now.Add(old.vs.SorryDrain)}
+	}
 }
 
 // keptWeight returns the weight with which the kernel holds a real server.
@@ -235,6 +262,11 @@ func (e *Engine) findUsers() {
 			for j := range s.vs.Reals[i].Checks {
 				key := s.vs.Reals[i].Checks[j].Key
 				e.users[key] = append(e.users[key], user{s, i})
+			}
+		}
+		if s.vs.Sorry != nil {
+			for _, c := range s.vs.Sorry.Checks {
+				e.users[c.Key] = append(e.users[c.Key], user{s, sorryServer})
 			}
 		}
 	}

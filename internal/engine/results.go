@@ -42,11 +42,11 @@ func (e *Engine) takeResult(r checks.Result) {
 
 // takeCheck applies a monitor's result to one real server that uses it.
 func (e *Engine) takeCheck(u user, r checks.Result) {
-	cs := u.service.vs.Reals[u.real].Checks
+	cs := u.configured().Checks
 	if len(cs) > 1 && r.From != r.To {
 		for _, c := range cs {
 			if c.Key == r.Key {
-				e.event(Event{Kind: KindCheck, VirtualServer: u.service.vs.Name, RealServer: u.service.vs.Reals[u.real].Address().String(),
+				e.event(Event{Kind: KindCheck, VirtualServer: u.service.vs.Name, RealServer: u.configured().Address().String(),
 					Check: c.Name, From: r.From.String(), To: r.To.String(), Reason: r.Seen.Reason, Status: r.Seen.Status, Latency: r.Seen.Latency})
 			}
 		}
@@ -56,7 +56,7 @@ func (e *Engine) takeCheck(u user, r checks.Result) {
 
 // judgeWeight takes note of the weight that a real server's checks ask for.
 func (e *Engine) judgeWeight(u user) {
-	r, configured := &u.service.reals[u.real], &u.service.vs.Reals[u.real]
+	r, configured := u.state(), u.configured()
 	asked := askedWeight(configured.Checks, e.healthOf)
 	was, is := configured.Destination.Weight, configured.Destination.Weight
 	if r.asked != nil {
@@ -77,7 +77,7 @@ func (e *Engine) judgeWeight(u user) {
 // judgeReal forms a real server's verdict anew from its checks.
 func (e *Engine) judgeReal(u user) {
 	e.judgeWeight(u)
-	r, configured := &u.service.reals[u.real], &u.service.vs.Reals[u.real]
+	r, configured := u.state(), u.configured()
 	state, because, seen := verdict(configured.Checks, e.healthOf)
 	if state == r.state {
 		if state == checks.Down && seen.Reason != r.reason {

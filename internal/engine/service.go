@@ -16,6 +16,8 @@ import (
 type service struct {
 	vs      *conf.VirtualServer
 	reals   []real // beside vs.Reals
+	sorry   real   // beside vs.Sorry
+	served  bool   // the sorry server was in use when the rows were planned last
 	quorum  bool
 	judged  bool // whether the quorum was decided once
 	panics  bool // too few are up: those that were up last are kept
@@ -58,7 +60,26 @@ type departure struct {
 // user is one use of a monitor: a real server of a service.
 type user struct {
 	service *service
-	real    int
+	real    int // sorryServer is that
+}
+
+// sorryServer is the sorry server among the real servers of a service.
+const sorryServer = -1
+
+// configured returns the real server as the configuration has it.
+func (u user) configured() *conf.RealServer {
+	if u.real == sorryServer {
+		return u.service.vs.Sorry
+	}
+	return &u.service.vs.Reals[u.real]
+}
+
+// state returns the real server as it is.
+func (u user) state() *real {
+	if u.real == sorryServer {
+		return &u.service.sorry
+	}
+	return &u.service.reals[u.real]
 }
 
 // verdict is the AND of a real server's checks: down when one is down, up when
@@ -177,12 +198,32 @@ func (s *service) reason() string {
 	return fmt.Sprintf("below quorum: weight %d up of %d wanted", s.weight, s.vs.Quorum)
 }
 
+// sorryServes tells whether the sorry server takes the place of all others. One
+// that is down does not: those that are up are better than nobody.
+func (s *service) sorryServes() bool {
+	return !s.quorum && s.vs.Sorry != nil && s.sorry.state != checks.Down
+}
+
 // replan computes the rows that the service wants now.
 func (s *service) replan(now time.Time) {
+	serves := s.sorryServes()
+	s.leaveSorry(serves, now)
 	leaving := make([]ipvsctl.Destination, 0, len(s.leaving))
 	for _, d := range s.leaving {
 		leaving = append(leaving, d.destination)
 	}
-	s.planned = plan(s.vs, s.views(now), s.quorum, leaving)
+	s.planned = plan(s.vs, s.views(now), serves, leaving)
 	s.status = nil
+}
+
+// leaveSorry drains the sorry server when it has ceased to serve, so that whom
+// it has begun with it ends with.
+func (s *service) leaveSorry(serves bool, now time.Time) {
+	switch {
+	case serves:
+		delete(s.leaving, s.vs.Sorry.Address())
+	case s.served && s.vs.Sorry != nil && s.vs.SorryDrain > 0:
+		s.leaving[s.vs.Sorry.Address()] = &departure{destination: s.vs.Sorry.Destination, until: now.Add(s.vs.SorryDrain)}
+	}
+	s.served = serves
 }

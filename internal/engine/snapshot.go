@@ -29,16 +29,24 @@ func (e *Engine) withObservations(vs *ServiceStatus) *ServiceStatus {
 	c := *vs
 	c.Reals = make([]*RealStatus, len(vs.Reals))
 	for i, r := range vs.Reals {
-		rc := *r
-		rc.Checks = make([]CheckStatus, len(r.Checks))
-		for j, ch := range r.Checks {
-			if st, ok := e.opts.Pool.Status(ch.key); ok {
-				ch.State, ch.Since = st.State.String(), st.Since
-				ch.Reason, ch.Status, ch.Latency, ch.LastAt = st.Last.Reason, st.Last.Status, st.Last.Latency, st.LastAt
-			}
-			rc.Checks[j] = ch
+		c.Reals[i] = e.observed(r)
+	}
+	if vs.Sorry != nil {
+		c.Sorry = e.observed(vs.Sorry)
+	}
+	return &c
+}
+
+// observed copies a real server's status and fills in what its checks saw.
+func (e *Engine) observed(r *RealStatus) *RealStatus {
+	c := *r
+	c.Checks = make([]CheckStatus, len(r.Checks))
+	for i, ch := range r.Checks {
+		if st, ok := e.opts.Pool.Status(ch.key); ok {
+			ch.State, ch.Since = st.State.String(), st.Since
+			ch.Reason, ch.Status, ch.Latency, ch.LastAt = st.Last.Reason, st.Last.Status, st.Last.Latency, st.LastAt
 		}
-		c.Reals[i] = &rc
+		c.Checks[i] = ch
 	}
 	return &c
 }
@@ -103,7 +111,7 @@ func (e *Engine) vrrpStatus() VRRPStatus {
 func (s *service) snapshot(now time.Time) *ServiceStatus {
 	vs := s.vs
 	st := &ServiceStatus{Name: vs.Name, State: s.state(), Since: s.since, Reason: s.reason(), WeightUp: s.weight,
-		Quorum: vs.Quorum, SorryInUse: !s.quorum && vs.Sorry != nil, Panics: s.panics, Reals: make([]*RealStatus, len(vs.Reals))}
+		Quorum: vs.Quorum, SorryInUse: s.sorryServes(), Panics: s.panics, Reals: make([]*RealStatus, len(vs.Reals))}
 	for _, svc := range vs.Services {
 		st.Addresses = append(st.Addresses, svc.ID.String()+markedAddresses(vs))
 		st.Scheduler = schedulerOf(svc)
@@ -118,12 +126,27 @@ func (s *service) snapshot(now time.Time) *ServiceStatus {
 		if st.SorryInUse {
 			rs.Weight = 0
 		}
-		for _, c := range configured.Checks {
-			rs.Checks = append(rs.Checks, CheckStatus{key: c.Key, Name: c.Name, Kind: c.Monitor.Probe.Kind(), Through: through(c.Way), State: checks.Unknown.String(), Since: time.Time{}})
-		}
+		rs.Checks = statusOf(configured.Checks)
 		st.Reals[i] = rs
 	}
+	if sorry := vs.Sorry; sorry != nil {
+		_, drained := s.leaving[sorry.Address()]
+		st.Sorry = &RealStatus{Address: sorry.Address().String(), State: s.sorry.state.String(), Since: s.sorry.since, Reason: s.sorry.reason,
+			Configured: sorry.Destination.Weight, InTable: st.SorryInUse || drained, Checks: statusOf(sorry.Checks)}
+		if st.SorryInUse {
+			st.Sorry.Weight = sorry.Destination.Weight
+		}
+	}
 	return st
+}
+
+// statusOf returns the checks without what they have seen.
+func statusOf(cs []conf.Check) []CheckStatus {
+	var list []CheckStatus
+	for _, c := range cs {
+		list = append(list, CheckStatus{key: c.Key, Name: c.Name, Kind: c.Monitor.Probe.Kind(), Through: through(c.Way), State: checks.Unknown.String()})
+	}
+	return list
 }
 
 // through names the way of a check.

@@ -95,6 +95,7 @@ type ServiceStatus struct {
 	WeightUp   int           `json:"weight_up"`
 	Quorum     int           `json:"quorum"`
 	SorryInUse bool          `json:"sorry_in_use"`
+	Sorry      *RealStatus   `json:"sorry_server,omitempty"`
 	Panics     bool          `json:"panics"` // too few are up to believe it: those that were up last are kept
 	Reals      []*RealStatus `json:"real_servers"`
 }

@@ -225,7 +225,7 @@ func (e *Engine) wayLost(key checks.Key) bool {
 // wayOf returns the way of a monitor's probes; nil is none.
 func (e *Engine) wayOf(key checks.Key) *conf.Way {
 	for _, u := range e.users[key] {
-		for _, c := range u.service.vs.Reals[u.real].Checks {
+		for _, c := range u.configured().Checks {
 			if c.Key == key {
 				return c.Way
 			}

@@ -92,6 +92,38 @@ func TestPreview(t *testing.T) {
 	}
 }
 
+// A file takes a server into maintenance, and a sorry server that has ceased to
+// serve is drained: a reload leaves both as they are.
+func TestPreviewOfWhatIsDrained(t *testing.T) {
+	t.Parallel()
+	vs := pool(2, sorryDrained)
+	config := &conf.Config{StateDir: t.TempDir(), MaintenanceDir: t.TempDir(), VirtualServers: []*conf.VirtualServer{vs}}
+	touch(t, config.MaintenanceDir, "10.0.0.1")
+	service := vs.Services[0]
+	service.Destinations = []ipvsctl.Destination{vs.Reals[0].Destination, vs.Reals[1].Destination, vs.Sorry.Destination}
+	service.Destinations[2].Weight = 0
+	have := ipvsctl.Table{Services: map[ipvsctl.ServiceID]ipvsctl.Service{service.ID: service}}
+	want := func(running *Status, lines ...string) {
+		t.Helper()
+		ops, err := Preview(config, have, running, zaptest.NewLogger(t))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, op := range ops {
+			got = append(got, strings.TrimSpace(op.String()))
+		}
+		if diff := cmp.Diff(lines, got); diff != "" {
+			t.Errorf("plan (-want +got):\n%s", diff)
+		}
+	}
+	want(nil, "-e -t 192.0.2.1:80 -r 10.0.0.1:80 -m -w 0")
+	touch(t, config.MaintenanceDir, "10.0.0.2:80")
+	want(nil, "-e -t 192.0.2.1:80 -r 10.0.0.99:80 -m -w 1", "-e -t 192.0.2.1:80 -r 10.0.0.1:80 -m -w 0", "-e -t 192.0.2.1:80 -r 10.0.0.2:80 -m -w 0")
+	down := &Status{VirtualServers: []*ServiceStatus{{Name: "web", State: "down", Sorry: &RealStatus{State: "down"}}}}
+	want(down, "-e -t 192.0.2.1:80 -r 10.0.0.1:80 -m -w 0", "-e -t 192.0.2.1:80 -r 10.0.0.2:80 -m -w 0")
+}
+
 // A server that was ours and left the configuration is drained by a reload, and
 // removed by a start.
 func TestPreviewOfADeparture(t *testing.T) {

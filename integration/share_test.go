@@ -14,31 +14,22 @@ import (
 	"github.com/lvs-director/director/internal/engine"
 )
 
-// eachFor is a pool that schedules each datagram anew.
-func eachFor(more string, servers int, weight int) string {
-	config := "virtual_server \"echo\" {\n  address = \"10.0.0.100:7\"\n  protocol = \"udp\"\n  one_packet = true\n  scheduler = \"wrr\"\n  " + more + onTheWeb
+// weighted is a pool of echoes.
+func weighted(more string, servers int, weight int) string {
+	config := "virtual_server \"echo\" {\n  address = \"10.0.0.100:7\"\n  protocol = \"udp\"\n  scheduler = \"wrr\"\n  " + more + onTheWeb
 	for i := range servers {
 		config += fmt.Sprintf("  real_server %q { weight = %d }\n", echo(i+1), weight)
 	}
 	return config + "}\n"
 }
 
-// shares asks so many times and returns who answered how often.
+// shares has so many clients ask and returns who answered how often.
 func shares(t *testing.T, n *lab.Network, asks int) map[string]int {
 	t.Helper()
-	conn := dialEcho(t, n, at(7))
-	defer conn.Close()
 	by := map[string]int{}
-	must(t, lab.Await(30*time.Second, func() error {
-		for ; asks > 0; asks-- {
-			name := ask(conn)
-			if name == "" {
-				return fmt.Errorf("no answer, %d to come", asks)
-			}
-			by[name]++
-		}
-		return nil
-	}))
+	for range asks {
+		by[askNew(t, n, at(7))]++
+	}
 	return by
 }
 
@@ -64,7 +55,7 @@ func TestSlowStart(t *testing.T) {
 	n := newNetwork(t, lab.Options{Servers: 2})
 	web := servers(t, n)
 	echoes(t, n)
-	startPool(t, n, eachFor("slow_start = \"8s\"\n  ", 2, full))
+	startPool(t, n, weighted("slow_start = \"8s\"\n  ", 2, full))
 	awaitRow(t, n.A, false, "-a", echo(2), "-w", "4")
 	must(t, web[1].Set(lab.Broken))
 	awaitRow(t, n.A, false, "-a", echo(2), "-w", "0")
@@ -104,7 +95,7 @@ func TestPanicThreshold(t *testing.T) {
 	n := newNetwork(t, lab.Options{Servers: 4})
 	web := servers(t, n)
 	echoes(t, n)
-	d := startPool(t, n, eachFor("panic_threshold = \"50%\"\n  ", 4, 1))
+	d := startPool(t, n, weighted("panic_threshold = \"50%\"\n  ", 4, 1))
 	row := func(server int, weight string) { awaitRow(t, n.A, false, "-a", echo(server), "-w", weight) }
 	for i := range web {
 		row(i+1, "1")

@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -26,12 +27,18 @@ type talker struct {
 	answers map[string]int // by the name of the server
 }
 
-// dialEcho returns a socket of the client for an echo.
+// echoPorts counts the ports of dialEcho.
+var echoPorts atomic.Uint32
+
+// dialEcho returns a socket of the client for an echo, with a port of its own:
+// one that was used before would be a connection that IPVS knows.
 func dialEcho(t *testing.T, n *lab.Network, echo netip.AddrPort) net.Conn {
 	t.Helper()
+	const first, count = 10000, 50000
+	dialer := net.Dialer{LocalAddr: &net.UDPAddr{Port: first + int(echoPorts.Add(1)%count)}}
 	var conn net.Conn
 	must(t, n.Client.Do(func() (err error) {
-		conn, err = net.Dial("udp", echo.String())
+		conn, err = dialer.DialContext(t.Context(), "udp", echo.String())
 		return err
 	}))
 	return conn

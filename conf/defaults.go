@@ -36,7 +36,7 @@ func defaultScripts() scripts {
 }
 
 func defaultGroup() group {
-	return group{Group: vrrp.Group{
+	return group{accept: true, Group: vrrp.Group{
 		Version:  3,
 		Priority: 100,
 		Interval: time.Second,

@@ -19,6 +19,7 @@ type group struct {
 	tracked     []label // tracked virtual servers
 	sessions    []label // tracked BFD sessions
 	fixtures    fixtures
+	accept      bool
 }
 
 var groupSchema = schema[group]{
@@ -105,6 +106,9 @@ func decodeGroup(d *decoder, b *block) any {
 		d.fail(interval, "advertise_interval %s: version 3 wants 10ms to 40.95s in steps of 10ms", durationText(g.Interval))
 	}
 	g.checkOptions(d, b)
+	if g.Closed = !g.accept; g.Closed && g.Priority == 255 {
+		d.fail(b.where("accept"), "accept false: the owner of the addresses, priority 255, always accepts")
+	}
 	g.Routes, g.Rules = g.fixtures.Routes, g.fixtures.Rules
 	if g.policy.Sync != nil && g.policy.Sync.SyncID == 0 {
 		g.policy.Sync.SyncID = g.RouterID

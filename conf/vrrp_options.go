@@ -20,6 +20,8 @@ func groupOptions() []key[group] {
 			"how long the group waits after the start of Director's VRRP process before it takes part"),
 		list("excluded_addresses", "IP/LEN", addExcluded,
 			"addresses that move with the group but are not advertised; also of the other family"),
+		truth("accept", func(g *group) *bool { return &g.accept },
+			"whether this machine answers for the addresses itself while it is MASTER. With false only IPVS does: what belongs to no virtual server is dropped, but for neighbour discovery"),
 		truth("virtual_mac", func(g *group) *bool { return &g.VirtualMAC },
 			"whether the addresses have a MAC address of their own, which moves with them (00:00:5e:00:01:VRID, in IPv6 00:00:5e:00:02:VRID), on a macvlan interface"),
 		checkedText("password", "string", func(g *group) *string { return &g.Password }, checkPassword,

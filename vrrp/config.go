@@ -37,6 +37,7 @@ type Group struct {
 	Unicast     *Unicast       // nil: multicast
 	Password    string         // version 2: authentication type 1, at most 8 bytes; empty: none
 	HMAC        *HMAC          // version 3: nil: none
+	Closed      bool           // Accept_Mode is false: what is addressed to the addresses is dropped, unless IPVS takes it
 	VirtualMAC  bool           // the addresses answer with the virtual router's MAC address (RFC 9568, section 7.3)
 	Announce    Announce
 
@@ -88,13 +89,11 @@ type Config struct {
 func (c Config) Empty() bool { return len(c.Groups) == 0 && c.Static.empty() }
 
 // TrackState is the state of a track that the engine watches. A track without
-// a state is as it was before; if it never had any it is treated as down when
-// its Weight is zero, and as of no effect otherwise.
+// a state is treated as down when its Weight is zero, and as of no effect otherwise.
 type TrackState struct {
 	Group, Kind, Name string
 	Up                bool
 	Reason            string
-	Tentative         bool // not a verdict: counts only until there was one, also an earlier engine's
 }
 
 // Orders are all that the engine wants of VRRP. They are a level: sending the
@@ -148,6 +147,7 @@ type Status struct {
 	Addresses    []netip.Prefix // held now
 	Routes       int            // of the group's, there now
 	Rules        int
+	Closed       int // addresses whose packets are dropped, unless IPVS takes them
 	Stats        Stats
 	LatenessMax  time.Duration // the latest that an advertisement was sent, since start
 	LastAdvertAt time.Time     // heard from another router

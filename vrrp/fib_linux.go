@@ -11,26 +11,37 @@ import (
 )
 
 // fib is the kernel's forwarding information base: routes and rules, and the
-// static addresses. Only its fitter uses it.
+// static addresses; and the filter beside it. Only its fitter uses it.
 type fib struct {
 	conn   *mnetlink.Conn  // routes and rules
 	handle *netlink.Handle // addresses and links
+	filter filter
 
 	// added are the static addresses of this run: kernels before 5.18 keep no
 	// mark of an address.
 	added map[StaticAddress]bool
 }
 
-func (f *fib) shown(mark uint8) (Fixtures, error) {
+func (f *fib) shown(mark uint8) (scene, error) {
 	if err := f.open(); err != nil {
-		return Fixtures{}, err
+		return scene{}, err
 	}
 	x, err := f.read(mark)
 	f.settle(err)
-	return x, err
+	if err != nil {
+		return scene{}, err
+	}
+	list, err := f.filter.read(mark)
+	if err != nil {
+		list = unreadable // a change will say why; routes do not wait for it
+	}
+	return scene{x, list}, nil
 }
 
 func (f *fib) do(mark uint8, o op) error {
+	if o.closed != nil {
+		return f.filter.write(mark, *o.closed)
+	}
 	if err := f.open(); err != nil {
 		return err
 	}

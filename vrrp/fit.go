@@ -11,6 +11,7 @@ import (
 type fitting struct {
 	member   *member // nil: the static ones
 	fixtures Fixtures
+	closed   []closed
 	intent   intent
 	ready    bool      // the addresses that they depend on are up
 	dropAt   time.Time // intent is letGo: not before
@@ -19,7 +20,14 @@ type fitting struct {
 // fixed is what the fitter has made of a fitting.
 type fixed struct {
 	routes, rules, addresses int // there now
+	closed                   int
 	problem                  string
+}
+
+// scene is what the kernel shows of ours.
+type scene struct {
+	Fixtures
+	closed []closed // in order; none when the filter is not whole
 }
 
 // opKind is what is done with a fixture.
@@ -31,13 +39,14 @@ const (
 	opRemove
 )
 
-// op is one change. Exactly one fixture is set.
+// op is one change: of one fixture, or of all that is closed.
 type op struct {
 	kind    opKind
 	member  *member // whose it is; nil: static, or nobody's
 	address *StaticAddress
 	route   *Route
 	rule    *Rule
+	closed  *[]closed
 }
 
 // fit compares what is wanted with what the kernel shows of ours, and returns
@@ -45,9 +54,12 @@ type op struct {
 // lead to and come after them; routes to neighbours come before those through
 // gateways, which may be reached by them. What is neither wanted nor to be left
 // alone for now goes: nobody speaks of it any more, or a former run has left it.
-func fit(list []fitting, shown Fixtures, now time.Time) []op {
+func fit(list []fitting, shown scene, now time.Time) []op {
 	is, stay := shown.index(), Fixtures{}.index()
-	var addresses, routes, gateways, rules, gone []op
+	var filter, addresses, routes, gateways, rules, gone []op
+	if want := toClose(list, shown.closed, now); !slices.Equal(want, shown.closed) {
+		filter = append(filter, op{kind: opReplace, closed: &want})
+	}
 	for _, f := range list {
 		switch {
 		case f.intent == keep && f.ready:
@@ -100,7 +112,7 @@ func fit(list []fitting, shown Fixtures, now time.Time) []op {
 			gone = append(gone, op{kind: opRemove, address: &a})
 		}
 	}
-	return slices.Concat(addresses, routes, gateways, rules, gone)
+	return slices.Concat(filter, addresses, routes, gateways, rules, gone)
 }
 
 // fixtureIndex finds fixtures fast.
@@ -132,8 +144,13 @@ func (x fixtureIndex) add(f Fixtures) {
 func (f Fixtures) empty() bool { return len(f.Addresses)+len(f.Routes)+len(f.Rules) == 0 }
 
 // count tells how many of a fitting's fixtures are there.
-func (f fitting) count(is fixtureIndex) fixed {
+func (f fitting) count(is fixtureIndex, shut []closed) fixed {
 	var n fixed
+	for _, c := range f.closed {
+		if _, ok := slices.BinarySearchFunc(shut, c, closed.compare); ok {
+			n.closed++
+		}
+	}
 	for _, a := range f.fixtures.Addresses {
 		if is.addresses[a] {
 			n.addresses++

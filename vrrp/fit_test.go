@@ -79,7 +79,7 @@ func TestFit(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			if diff := cmp.Diff(strings.Join(test.want, "\n"), told(fit(test.list, test.shown, now))); diff != "" {
+			if diff := cmp.Diff(strings.Join(test.want, "\n"), told(fit(test.list, scene{Fixtures: test.shown}, now))); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
 		})

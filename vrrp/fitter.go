@@ -16,11 +16,11 @@ import (
 // address or an interface are not told of.
 const auditEvery = 5 * time.Second
 
-// tables are the kernel's routing tables and its routing policy, and the
-// addresses that are no leases.
+// tables are the kernel's routing tables and its routing policy, the addresses
+// that are no leases, and the filter of what is closed.
 type tables interface {
-	// shown returns the fixtures that carry a mark.
-	shown(mark uint8) (Fixtures, error)
+	// shown returns what carries a mark.
+	shown(mark uint8) (scene, error)
 	// do makes one change. Adding what is there is errForeign if it does not
 	// carry the mark; removing what is not there is no error.
 	do(mark uint8, o op) error
@@ -110,7 +110,7 @@ func (f *fitter) pass(now time.Time) (time.Duration, bool) {
 	next := time.Hour // nothing is wanted: only a wish changes that
 	for _, w := range f.wanted.list {
 		switch d := w.dropAt.Sub(now); {
-		case w.fixtures.empty():
+		case w.empty():
 		case w.intent == letGo && d > 0:
 			next = min(next, d)
 		case w.intent != letGo:
@@ -143,10 +143,10 @@ func (f *fitter) pass(now time.Time) (time.Duration, bool) {
 	is := shown.index()
 	out := make(map[*member]fixed, len(f.wanted.list))
 	for _, w := range f.wanted.list {
-		out[w.member] = w.count(is)
+		out[w.member] = w.count(is, shown.closed)
 	}
 	f.report(out, problems)
-	f.idle = f.wanted.empty() && len(is.addresses)+len(is.routes)+len(is.rules) == 0
+	f.idle = f.wanted.empty() && shown.empty() && len(shown.closed) == 0
 	return next, len(problems) == 0
 }
 
@@ -154,6 +154,8 @@ func (f *fitter) pass(now time.Time) (time.Duration, bool) {
 func (o op) String() string {
 	verb := [...]string{opAdd: "add", opReplace: "replace", opRemove: "remove"}[o.kind]
 	switch {
+	case o.closed != nil:
+		return fmt.Sprintf("close addresses %v", *o.closed)
 	case o.address != nil:
 		return verb + " address " + o.address.String()
 	case o.route != nil:
@@ -186,7 +188,10 @@ func (f *fitter) report(of map[*member]fixed, problems map[*member]string) {
 	}
 }
 
-// empty tells whether no fixture is wanted.
+// empty tells whether nothing is wanted.
 func (f fittings) empty() bool {
-	return !slices.ContainsFunc(f.list, func(w fitting) bool { return !w.fixtures.empty() })
+	return !slices.ContainsFunc(f.list, func(w fitting) bool { return !w.empty() })
 }
+
+// empty tells whether the fitting wants nothing.
+func (f fitting) empty() bool { return f.fixtures.empty() && len(f.closed) == 0 }

@@ -19,7 +19,7 @@ func (l *loop) fittings() fittings {
 		for _, m := range list {
 			w.list = append(w.list, fitting{
 				member: m, fixtures: Fixtures{Routes: m.group.Routes, Rules: m.group.Rules},
-				intent: m.intent, dropAt: m.dropAt, ready: m.group.ready(l.kept[m]),
+				closed: m.closed(), intent: m.intent, dropAt: m.dropAt, ready: m.group.ready(l.kept[m]),
 			})
 		}
 	}
@@ -50,7 +50,7 @@ func (l *loop) fitCleared() bool {
 		return false
 	}
 	for _, n := range l.fitted.of {
-		if n.addresses+n.routes+n.rules > 0 {
+		if n.addresses+n.routes+n.rules+n.closed > 0 {
 			return false
 		}
 	}

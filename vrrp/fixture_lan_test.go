@@ -12,16 +12,16 @@ import (
 type lanTables struct {
 	fixtures map[uint8]Fixtures // by mark; 0 are those of others
 	log      []string
-	reads    int
+	closed   []closed
 	refuse   error
 }
 
-func (h *lanHost) shown(mark uint8) (Fixtures, error) {
+func (h *lanHost) shown(mark uint8) (scene, error) {
 	h.lan.mu.Lock()
 	defer h.lan.mu.Unlock()
-	h.tables.reads++
 	x := h.tables.fixtures[mark]
-	return Fixtures{slices.Clone(x.Addresses), slices.Clone(x.Routes), slices.Clone(x.Rules)}, nil
+	f := Fixtures{slices.Clone(x.Addresses), slices.Clone(x.Routes), slices.Clone(x.Rules)}
+	return scene{f, slices.Clone(h.tables.closed)}, nil
 }
 
 func (h *lanHost) do(mark uint8, o op) error {
@@ -50,6 +50,8 @@ func (h *lanHost) do(mark uint8, o op) error {
 	t.log = append(t.log, o.String())
 	x := t.fixtures[mark]
 	switch {
+	case o.closed != nil:
+		t.closed = *o.closed
 	case o.address != nil:
 		x.Addresses = slices.DeleteFunc(slices.Clone(x.Addresses), func(a StaticAddress) bool { return a == *o.address })
 		if o.kind != opRemove {

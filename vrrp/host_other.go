@@ -24,5 +24,5 @@ func (nowhere) hold(link, netip.Prefix, holdOptions) error { return errLinuxOnly
 func (nowhere) release(link, netip.Prefix) error           { return errLinuxOnly }
 func (nowhere) announce(link, netip.Addr) error            { return errLinuxOnly }
 func (nowhere) watch(context.Context, chan links) error    { return errLinuxOnly }
-func (nowhere) shown(uint8) (Fixtures, error)              { return Fixtures{}, errLinuxOnly }
+func (nowhere) shown(uint8) (scene, error)                 { return scene{}, errLinuxOnly }
 func (nowhere) do(uint8, op) error                         { return errLinuxOnly }

@@ -71,6 +71,11 @@ func (r *rtnetlink) hold(l link, p netip.Prefix, o holdOptions) error {
 	seconds := int((o.lease + time.Second - 1) / time.Second)
 	a.ValidLft, a.PreferedLft = seconds, seconds
 	a.Protocol = addressMark
+	if l.vmac != nil && p.Addr().Is6() && p.Addr().IsLinkLocalUnicast() {
+		// Replies to a link-local neighbour leave by the link that asked,
+		// which needs its own route there.
+		o.noRoute = false
+	}
 	if l.vmac != nil && o.noRoute {
 		// Two routes to one subnet, the macvlan's and its parent's, would
 		// make it a matter of chance where replies leave.

@@ -103,7 +103,7 @@ func (l *loop) status(now time.Time, m *member) Status {
 	s := Status{
 		Group: m.name, State: m.was, Since: m.since, Reason: m.reason,
 		Priority: m.p.priority, Addresses: l.kept[m].held,
-		Routes: l.fitted.of[m].routes, Rules: l.fitted.of[m].rules,
+		Routes: l.fitted.of[m].routes, Rules: l.fitted.of[m].rules, Closed: l.fitted.of[m].closed,
 		LatenessMax: m.lateness, LastAdvertAt: m.lastHeard, Split: m.split,
 		Stats: Stats{
 			Sent: m.sent, Received: m.received,

@@ -130,6 +130,8 @@ func (m *metricsWriter) groups(groups []engine.GroupStatus) {
 		func(g engine.GroupStatus) float64 { return float64(g.Routes) })
 	each("director_vrrp_rules", "gauge", "Virtual rules of the routing policy in the kernel now.",
 		func(g engine.GroupStatus) float64 { return float64(g.Rules) })
+	each("director_vrrp_closed_addresses", "gauge", "Virtual addresses that only IPVS answers for, accept being false.",
+		func(g engine.GroupStatus) float64 { return float64(g.Closed) })
 	each("director_vrrp_advertisements_sent_total", "counter", "Advertisements sent.",
 		func(g engine.GroupStatus) float64 { return float64(g.Sent) })
 	each("director_vrrp_advertisements_received_total", "counter", "Advertisements received and taken.",

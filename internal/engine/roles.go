@@ -248,7 +248,7 @@ func (e *Engine) trackStates() []vrrp.TrackState {
 				if !ok {
 					continue
 				}
-				s.Up, s.Reason, s.Tentative = vs.quorum, vs.reason(), vs.awaits()
+				s.Up, s.Reason = vs.quorum, vs.reason()
 			case "script", "file", "process", "bfd":
 				result := scripts[scriptUse{g.Name, t.Name}]
 				if result.To == checks.Unknown {

@@ -89,7 +89,7 @@ func (e *Engine) vrrpStatus() VRRPStatus {
 		st := r.status[g.Name]
 		gs := GroupStatus{Name: g.Name, State: st.State.String(), Since: st.Since, Reason: st.Reason, Interface: g.Interface,
 			RouterID: g.RouterID, Priority: st.Priority, Sent: st.Stats.Sent, Received: st.Stats.Received,
-			DroppedBy: st.Stats.Dropped, Late: st.LatenessMax, Routes: st.Routes, Rules: st.Rules}
+			DroppedBy: st.Stats.Dropped, Late: st.LatenessMax, Routes: st.Routes, Rules: st.Rules, Closed: st.Closed}
 		if st.Split.Now {
 			gs.Split = fmt.Sprintf("%s (priority %d) since %s", st.Split.Addr, st.Split.Priority, st.Split.Since.Format(time.RFC3339))
 		}

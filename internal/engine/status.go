@@ -74,6 +74,7 @@ type GroupStatus struct {
 	Addresses []string  `json:"addresses"`
 	Routes    int       `json:"routes,omitempty"` // virtual routes and rules that are in the kernel now
 	Rules     int       `json:"rules,omitempty"`
+	Closed    int       `json:"closed,omitempty"` // addresses that this machine does not answer for itself: accept = false
 	Sent      uint64    `json:"sent"`
 	Received  uint64    `json:"received"`
 	Dropped   uint64    `json:"dropped"`

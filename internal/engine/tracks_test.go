@@ -32,23 +32,3 @@ func TestProbedTracks(t *testing.T) {
 		})
 	}
 }
-
-// TestTentativeTrack: before the first verdict a virtual server counts as down,
-// unless VRRP knows better from an engine before this one.
-func TestTentativeTrack(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t)
-		w.config.VirtualServers = []*conf.VirtualServer{w.checked(pool(1))}
-		w.group(vrrp.Track{Kind: "virtual_server", Name: "web", Weight: -60})
-		w.servers.set("10.0.0.1", "gone")
-		w.start()
-		if first := w.router.first().Tracks; len(first) != 1 || first[0].Up || !first[0].Tentative {
-			t.Errorf("first orders %+v", first)
-		}
-		w.after(2 * time.Second)
-		if orders, _ := w.router.orders(); len(orders.Tracks) != 1 || orders.Tracks[0].Up || orders.Tracks[0].Tentative {
-			t.Errorf("orders after the verdict %+v", orders.Tracks)
-		}
-		w.stop(errSignal)
-	})
-}

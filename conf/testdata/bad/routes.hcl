@@ -87,6 +87,8 @@ vrrp "a" {
 vrrp "b" {
   interface         = "eth0"
   virtual_router_id = 2
+  priority          = 255
+  accept            = false
   addresses         = ["192.0.2.2/24"]
   route {
     to        = "10.20.0.0/16"

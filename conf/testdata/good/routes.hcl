@@ -6,6 +6,7 @@ vrrp "gateway" {
   virtual_router_id  = 51
   addresses          = ["192.0.2.10/24"]
   excluded_addresses = ["2001:db8::10/64"]
+  accept             = false
 
   route {
     to     = "default"

@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"os"
 	"runtime"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -157,11 +158,17 @@ func (w *wire) flood(ns string, list []hostility) (stop func() int) {
 	if err := <-opened; err != nil {
 		w.t.Fatalf("flood: %v", err)
 	}
-	w.t.Cleanup(func() { conn.Close() })
-	quit, done := make(chan struct{}), make(chan int)
-	go func() {
-		sent := 0
-		defer func() { done <- sent }()
+	quit := make(chan struct{})
+	var running sync.WaitGroup
+	sent := 0
+	stop = sync.OnceValue(func() int {
+		close(quit)
+		running.Wait()
+		conn.Close()
+		return sent
+	})
+	w.t.Cleanup(func() { stop() })
+	running.Go(func() {
 		tick := time.NewTicker(10 * time.Millisecond)
 		defer tick.Stop()
 		var frame []byte
@@ -182,8 +189,8 @@ func (w *wire) flood(ns string, list []hostility) (stop func() int) {
 				sent++
 			}
 		}
-	}()
-	return func() int { close(quit); return <-done }
+	})
+	return stop
 }
 
 // TestHostileFlood sends a thousand bad packets a second to a master and to its

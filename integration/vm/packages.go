@@ -24,6 +24,7 @@ var programs = []program{
 	{"ip", "iproute2", false},
 	{"ipvsadm", "ipvsadm", false},
 	{"keepalived", "keepalived", false},
+	{"vtysh", "frr", false},
 	{"nft", "nftables", false},
 	{"tcpdump", "tcpdump", false},
 }

@@ -17,9 +17,9 @@ func TestMissing(t *testing.T) {
 		has    []string
 		want   []string
 	}{
-		{name: "all there", has: []string{"qemu-system-x86_64", "depmod", "modprobe", "ip", "ipvsadm", "keepalived", "nft", "tcpdump"}},
-		{name: "each package once", has: []string{"ip"}, want: []string{"qemu-system-x86", "kmod", "ipvsadm", "keepalived", "nftables", "tcpdump"}},
-		{name: "no guest, no qemu", native: true, has: []string{"modprobe", "ip"}, want: []string{"ipvsadm", "keepalived", "nftables", "tcpdump"}},
+		{name: "all there", has: []string{"qemu-system-x86_64", "depmod", "modprobe", "ip", "ipvsadm", "keepalived", "vtysh", "nft", "tcpdump"}},
+		{name: "each package once", has: []string{"ip"}, want: []string{"qemu-system-x86", "kmod", "ipvsadm", "keepalived", "frr", "nftables", "tcpdump"}},
+		{name: "no guest, no qemu", native: true, has: []string{"modprobe", "ip"}, want: []string{"ipvsadm", "keepalived", "frr", "nftables", "tcpdump"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

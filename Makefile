@@ -1,4 +1,5 @@
 # make test    everything that must pass, on a fresh Debian 12 with Go
+# make conformance  the probes against the servers that Debian ships
 # make demo    a pair of directors at work, in a virtual machine
 # make bench   the figures of docs/performance.md, side by side with keepalived
 
@@ -8,7 +9,7 @@ LDFLAGS  = -s -w -X main.version=$(VERSION)
 VM       = bin/vmexec
 KERNEL_TESTS = ./integration/... ./internal/realserver/... ./ipvsctl/... ./vrrp/...
 
-.PHONY: all build test lint unit integration demo bench fuzz nightly cover clean
+.PHONY: all build test lint unit integration demo bench conformance fuzz nightly cover clean
 
 all: build
 
@@ -27,6 +28,7 @@ lint:
 	@test -z "$$(gofmt -l .)" || { echo "gofmt: not formatted:"; gofmt -l .; exit 1; }
 	$(GO) vet ./...
 	$(GO) vet -tags integration ./...
+	$(GO) vet -tags conformance ./integration/conformance
 	$(GO) tool staticcheck ./...
 	$(GO) tool staticcheck -tags integration ./...
 	$(GO) mod tidy -diff
@@ -43,6 +45,12 @@ integration: build $(VM)
 .PHONY: $(VM)
 $(VM):
 	CGO_ENABLED=0 $(GO) build -o $(VM) ./integration/cmd/vmexec
+
+# The probes against nginx, Postfix, PostgreSQL and their like, as Debian ships
+# them. Installs them, starts none but for itself; wants root.
+conformance:
+	.ci/conformance
+	$(GO) test -tags conformance -count 1 -timeout 15m ./integration/conformance
 
 # A pair at work, told on the terminal, which is then yours.
 demo: build $(VM)

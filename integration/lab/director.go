@@ -205,3 +205,34 @@ func (d *Director) Worker() (int, error) {
 	}
 	return 0, errors.New("find vrrp process: the daemon has started none")
 }
+
+// AwaitSession waits until a BFD session is in a state, as "up". On its way up a
+// session that is down is "init" at times, which is as good as down.
+func (d *Director) AwaitSession(name, state string, limit time.Duration) (*engine.SessionStatus, error) {
+	var found *engine.SessionStatus
+	err := Await(limit, func() error {
+		status, err := d.Status()
+		if err != nil {
+			return err
+		}
+		if status.BFD == nil {
+			return fmt.Errorf("%s has no BFD sessions", d.Node)
+		}
+		for i := range status.BFD.Sessions {
+			s := &status.BFD.Sessions[i]
+			if s.Name != name {
+				continue
+			}
+			is := s.State
+			if is == "init" {
+				is = "down"
+			}
+			if found = s; is != state {
+				return fmt.Errorf("bfd session %s of %s is %s (%s), want %s", name, d.Node, s.State, s.Reason, state)
+			}
+			return nil
+		}
+		return fmt.Errorf("%s has no BFD session %s", d.Node, name)
+	})
+	return found, err
+}

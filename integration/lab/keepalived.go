@@ -25,7 +25,7 @@ func (n *Network) StartKeepalived(box *Namespace, config string) (*Keepalived, e
 	}
 	// In the foreground, log to the console and not to syslog, files of its own.
 	k.Process, err = n.Start(box, filepath.Join(folder, "log"), "keepalived", "-n", "-l", "-G", "-f", k.config,
-		"-p", filepath.Join(folder, "pid"), "-c", filepath.Join(folder, "checkers.pid"), "-r", filepath.Join(folder, "vrrp.pid"))
+		"-p", filepath.Join(folder, "pid"), "-c", filepath.Join(folder, "checkers.pid"), "-r", filepath.Join(folder, "vrrp.pid"), "-b", filepath.Join(folder, "bfd.pid"))
 	return k, err
 }
 

@@ -19,15 +19,16 @@ type assembly struct {
 	problems *Problems
 	seen     map[string]where // kind and name of what may be there only once
 
-	services map[ipvsctl.ServiceID]where
-	routers  map[router]where
-	vips     map[netip.Addr]where
-	routes   map[routeID]where
-	rules    map[vrrp.Rule]where
-	ways     map[netip.AddrPort]map[string]bool // on which an address is asked
-	through  bool                               // some check goes through forwarding
-	groups   map[string]*group
-	names    struct{ groups, servers, sessions []string }
+	services  map[ipvsctl.ServiceID]where
+	routers   map[router]where
+	vips      map[netip.Addr]where
+	routes    map[routeID]where
+	rules     map[vrrp.Rule]where
+	neighbors map[netip.Addr][]BFD               // that BFD sessions lead to
+	ways      map[netip.AddrPort]map[string]bool // on which an address is asked
+	through   bool                               // some check goes through forwarding
+	groups    map[string]*group
+	names     struct{ groups, servers, sessions []string }
 }
 
 // where is a place in a piece, and what stands there.
@@ -47,16 +48,17 @@ type router struct {
 // assemble puts the decoded pieces together. What is wrong is added to problems.
 func assemble(pieces []*piece, problems *Problems) *Config {
 	a := &assembly{
-		config:   defaultGlobal(),
-		problems: problems,
-		seen:     map[string]where{},
-		services: map[ipvsctl.ServiceID]where{},
-		routers:  map[router]where{},
-		vips:     map[netip.Addr]where{},
-		routes:   map[routeID]where{},
-		rules:    map[vrrp.Rule]where{},
-		ways:     map[netip.AddrPort]map[string]bool{},
-		groups:   map[string]*group{},
+		config:    defaultGlobal(),
+		problems:  problems,
+		seen:      map[string]where{},
+		services:  map[ipvsctl.ServiceID]where{},
+		routers:   map[router]where{},
+		vips:      map[netip.Addr]where{},
+		routes:    map[routeID]where{},
+		rules:     map[vrrp.Rule]where{},
+		neighbors: map[netip.Addr][]BFD{},
+		ways:      map[netip.AddrPort]map[string]bool{},
+		groups:    map[string]*group{},
 	}
 	a.config.Log, a.config.API, a.config.IPVS = defaultLog(), defaultAPI(), defaultIPVS()
 	for _, p := range pieces {

@@ -14,16 +14,6 @@ type BFD struct {
 	Session bfd.Session
 }
 
-// SessionOf returns the name of the session that a probe follows.
-func (c *Config) SessionOf(p checks.BFD) (name string, ok bool) {
-	for _, s := range c.BFD {
-		if s.Name == p.Session || p.Session == "" && s.Session.Peer == p.Neighbor {
-			return s.Name, true
-		}
-	}
-	return "", false
-}
-
 // session is a block bfd as decoded.
 type session struct {
 	bfd.Session
@@ -97,13 +87,18 @@ func decodeBFD(d *decoder, b *block) any {
 func (a *assembly) addSession(p *piece, s *session) {
 	a.named(p, "bfd", s.name)
 	a.names.sessions = append(a.names.sessions, s.name.text)
-	for i, other := range a.config.BFD {
-		if s.Peer.IsValid() && s.Conflicts(other.Session) {
+	b := BFD{s.name.text, s.Session}
+	a.config.BFD = append(a.config.BFD, b)
+	if !s.Peer.IsValid() {
+		return // has been reported
+	}
+	for _, other := range a.neighbors[s.Peer] {
+		if s.Conflicts(other.Session) {
 			a.fail(p, s.at, "Two sessions with one neighbor need different interfaces or sources, or one is multihop.",
-				"neighbor %s is that of bfd %q already", s.Peer, a.config.BFD[i].Name)
+				"neighbor %s is that of bfd %q already", s.Peer, other.Name)
 		}
 	}
-	a.config.BFD = append(a.config.BFD, BFD{s.name.text, s.Session})
+	a.neighbors[s.Peer] = append(a.neighbors[s.Peer], b)
 }
 
 // sessionUse is a check that follows a session.
@@ -118,18 +113,12 @@ func (a *assembly) resolveSession(p *piece, use sessionUse) {
 		a.resolveSessionName(p, label{text: use.probe.Session, at: use.at})
 		return
 	}
-	var found []string
-	for _, s := range a.config.BFD {
-		if s.Session.Peer == use.probe.Neighbor {
-			found = append(found, s.Name)
-		}
-	}
-	switch len(found) {
+	switch found := a.neighbors[use.probe.Neighbor]; len(found) {
 	case 0:
 		a.fail(p, use.at, "", "no bfd session has the neighbor %s: want one, or the name of another as session of the check", use.probe.Neighbor)
 	case 1:
 	default:
-		a.fail(p, use.at, "", "bfd sessions %q and %q have the neighbor %s: want the name of one as session of the check", found[0], found[1], use.probe.Neighbor)
+		a.fail(p, use.at, "", "bfd sessions %q and %q have the neighbor %s: want the name of one as session of the check", found[0].Name, found[1].Name, use.probe.Neighbor)
 	}
 }
 

@@ -1,7 +1,9 @@
 package engine
 
 import (
+	"cmp"
 	"context"
+	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -21,6 +23,7 @@ type Sessions interface {
 // sessions is the engine's side of BFD: what it was told, and who follows it.
 type sessions struct {
 	reports   <-chan bfd.Report
+	wanted    map[string]bfd.Session  // of the running configuration
 	followers map[string][]checks.Key // monitors, by the session's name
 	known     map[string]bfd.Status   // told last
 	report    bfd.Report
@@ -42,18 +45,27 @@ func (e *Engine) setSessions(config *conf.Config, monitors map[checks.Key]checks
 			delete(s.known, name)
 		}
 	}
-	s.followers = make(map[string][]checks.Key)
-	for key, m := range monitors {
-		if probe, ok := m.Probe.(checks.BFD); ok {
-			if name, ok := config.SessionOf(probe); ok {
-				s.followers[name] = append(s.followers[name], key)
-			}
-		}
-	}
+	s.wanted, s.followers = wanted, followers(config, monitors)
 	e.opts.Sessions.Set(wanted)
 	for _, st := range s.known {
 		e.tellFollowers(st)
 	}
+}
+
+// followers returns the monitors that follow each session.
+func followers(config *conf.Config, monitors map[checks.Key]checks.Monitor) map[string][]checks.Key {
+	leadsTo := make(map[netip.Addr]string, len(config.BFD)) // one, where no name is needed
+	for _, b := range config.BFD {
+		leadsTo[b.Session.Peer] = b.Name
+	}
+	found := make(map[string][]checks.Key)
+	for key, m := range monitors {
+		if probe, ok := m.Probe.(checks.BFD); ok {
+			name := cmp.Or(probe.Session, leadsTo[probe.Neighbor])
+			found[name] = append(found[name], key)
+		}
+	}
+	return found
 }
 
 // takeSessions takes note of how the sessions are.
@@ -66,7 +78,7 @@ func (e *Engine) takeSessions(report bfd.Report) {
 	}
 	s.report = report
 	for _, st := range report.Sessions {
-		if !e.isSession(st) {
+		if is, ok := s.wanted[st.Name]; !ok || !is.Same(st.Session) {
 			continue // told before the configuration changed
 		}
 		before := s.known[st.Name]
@@ -77,14 +89,11 @@ func (e *Engine) takeSessions(report bfd.Report) {
 			e.event(ev)
 		}
 		s.known[st.Name] = st
-		e.tellFollowers(st)
+		if sessionVerdict(before) != sessionVerdict(st) || before.Reason != st.Reason {
+			e.tellFollowers(st)
+		}
 	}
 	e.stale = true
-}
-
-// isSession tells whether a session is one of the running configuration.
-func (e *Engine) isSession(st bfd.Status) bool {
-	return slices.ContainsFunc(e.config.BFD, func(b conf.BFD) bool { return b.Name == st.Name && b.Session.Same(st.Session) })
 }
 
 // sessionEvent returns what to tell of a session's change, if there was one

@@ -36,8 +36,9 @@ func newCheckRunCommand() *cobra.Command {
 		Use:   "run NAME [REAL]",
 		Short: "Run a check of the configuration once, and show what it saw",
 		Long: `Run the check of that name, or of that kind if it has no name, once against each real
-server that it is configured for, or only against REAL (address:port, or an address),
-exactly as the daemon would: same parameters, account, environment and time limit.
+server, or sorry server, that it is configured for, or only against REAL (address:port,
+or an address), exactly as the daemon would: same parameters, account, environment and
+time limit.
 The daemon is not told, and needed only for checks with through = "forwarding",
 which go by rows that it keeps in the kernel.
 

@@ -27,6 +27,9 @@ func TestCheckRun(t *testing.T) {
   checks    = ["port"]
   real_server "` + up + `" {}
   real_server "` + down + `" {}
+  sorry_server "127.0.0.1:2" {
+    check "tcp" {}
+  }
 }
 `
 	}
@@ -40,6 +43,10 @@ func TestCheckRun(t *testing.T) {
 	if got.code != exitFailure || !strings.Contains(got.stdout, down+" port (tcp): FAILED") ||
 		!strings.Contains(got.stdout, "  reason   connect: connection refused\n") || got.stderr != "director: 1 of 2 probes failed\n" {
 		t.Errorf("one of two down: %+v", got)
+	}
+	got = director(t, "check", "run", "tcp", "-c", path)
+	if got.code != exitFailure || !strings.HasPrefix(got.stdout, "127.0.0.1:2 tcp (tcp): FAILED") || got.stderr != "director: 1 of 1 probe failed\n" {
+		t.Errorf("the sorry server's own: %+v", got)
 	}
 	if got = director(t, "check", "run", "nope", "-c", path); got.code != exitFailure || !strings.Contains(got.stderr, `no check "nope"`) {
 		t.Errorf("unknown check: %+v", got)

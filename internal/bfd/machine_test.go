@@ -296,3 +296,58 @@ func TestOutput(t *testing.T) {
 		t.Errorf("last packet %+v", sent)
 	}
 }
+
+// FuzzMachine: whatever a neighbour says, what is sent is a packet that the RFC
+// allows, and time goes on: nothing stays due once it has been done.
+func FuzzMachine(f *testing.F) {
+	seed := func(packets ...packet) {
+		var all []byte
+		for _, p := range packets {
+			all = p.appendTo(append(all, 10))
+		}
+		f.Add(all, false)
+		f.Add(all, true)
+	}
+	seed(packet{state: Down, mine: 2, multiplier: 3, minTx: time.Second, minRx: time.Second},
+		packet{state: Up, mine: 2, yours: 1, multiplier: 3, poll: true, minTx: time.Millisecond})
+	seed(packet{state: Init, mine: 2, yours: 1, multiplier: 1, demand: true, minRx: time.Microsecond},
+		packet{state: AdminDown, mine: 3, yours: 1, multiplier: 255, final: true, minTx: time.Hour})
+	f.Fuzz(func(t *testing.T, b []byte, passive bool) {
+		config := quick
+		config.Passive = passive
+		now := start
+		m := newMachine(config, 1, now)
+		check := func() {
+			for range 4 {
+				p, ok := m.output(now, 0)
+				if !ok {
+					break
+				}
+				if _, why := parse(p.appendTo(nil)); why != kept {
+					t.Fatalf("sent a packet that is dropped for %v: %+v", why, p)
+				}
+				if p.state != Up && p.minTx < slow {
+					t.Fatalf("promises %v while %v", p.minTx, p.state)
+				}
+			}
+			if at := m.next(); !at.IsZero() && !at.After(now) {
+				m.tick(now)
+				m.output(now, 0)
+				if at = m.next(); !at.IsZero() && !at.After(now) {
+					t.Fatalf("still due after it was done: %+v", m)
+				}
+			}
+		}
+		check()
+		for len(b) > packetSize {
+			now = now.Add(time.Duration(b[0]) * 10 * time.Millisecond)
+			if p, why := parse(b[1 : 1+packetSize]); why == kept {
+				m.receive(now, p)
+			} else {
+				m.tick(now)
+			}
+			check()
+			b = b[1+packetSize:]
+		}
+	})
+}

@@ -4,13 +4,17 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"net"
+	"net/netip"
 	"strings"
+	"sync"
 	"testing"
 	"testing/iotest"
 	"time"
 	"unicode"
 	"unicode/utf8"
 
+	"golang.org/x/net/http2"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 )
@@ -172,6 +176,77 @@ func FuzzJSON(f *testing.F) {
 		wantSense(t, Observation{OK: there == "", Reason: there})
 		if problem == "" && there != "" && value != "" && value != "false" && value != "null" {
 			t.Errorf("%s is %q in %q, but %s", path, value, document, there)
+		}
+	})
+}
+
+// canned is a connection on which the server says what it says and closes: its
+// first frame at once, the rest once the request is on its way.
+type canned struct {
+	net.Conn // whose other methods are not called
+	first    *bytes.Reader
+	rest     *bytes.Reader
+	asked    chan struct{}
+	once     sync.Once
+}
+
+func newCanned(b []byte) *canned {
+	cut := len(b)
+	if len(b) >= 9 && b[3] == byte(http2.FrameSettings) { // else no request is made
+		cut = min(9+int(b[0])<<16+int(b[1])<<8+int(b[2]), cut)
+	}
+	c := &canned{first: bytes.NewReader(b[:cut]), rest: bytes.NewReader(b[cut:]), asked: make(chan struct{})}
+	if cut == len(b) {
+		c.Close() // nothing more comes
+	}
+	return c
+}
+
+func (c *canned) Read(b []byte) (int, error) {
+	if c.first.Len() > 0 {
+		return c.first.Read(b)
+	}
+	<-c.asked
+	return c.rest.Read(b)
+}
+
+func (c *canned) Write(b []byte) (int, error) {
+	if len(b) > 9 && bytes.Contains(b, []byte("\x00\x00\x00\x01")) && !bytes.Contains(b, []byte("PRI *")) { // a frame of stream 1
+		c.once.Do(func() { close(c.asked) })
+	}
+	return len(b), nil
+}
+
+func (c *canned) Close() error                   { c.once.Do(func() { close(c.asked) }); return nil }
+func (*canned) LocalAddr() net.Addr              { return &net.TCPAddr{} }
+func (*canned) RemoteAddr() net.Addr             { return &net.TCPAddr{} }
+func (*canned) SetDeadline(time.Time) error      { return nil }
+func (*canned) SetReadDeadline(time.Time) error  { return nil }
+func (*canned) SetWriteDeadline(time.Time) error { return nil }
+
+// FuzzGRPCAnswer lets a server answer with any bytes.
+func FuzzGRPCAnswer(f *testing.F) {
+	var b bytes.Buffer
+	w := http2.NewFramer(&b, nil)
+	_ = w.WriteSettings()
+	_ = w.WriteSettingsAck()
+	f.Add(bytes.Clone(b.Bytes()))
+	_ = w.WriteHeaders(headersFrame(false, ":status", "200", "content-type", "application/grpc"))
+	_ = w.WriteData(1, false, []byte("\x00\x00\x00\x00\x02\x08\x01"))
+	_ = w.WriteHeaders(headersFrame(true, "grpc-status", "0"))
+	good := bytes.Clone(b.Bytes())
+	f.Add(good)
+	_ = w.WriteGoAway(0, 11, []byte("\x1b[2J"))
+	f.Add(bytes.Clone(b.Bytes()))
+	f.Add([]byte("HTTP/1.1 400 Bad Request\r\n\r\n"))
+	p := GRPC{Target: netip.MustParseAddrPort("192.0.2.1:50051")}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		ctx, cancel := WithTimeout(t.Context(), 20*time.Second)
+		defer cancel()
+		seen := p.ask(ctx, newAttempt(ctx), newCanned(b))
+		wantSense(t, seen)
+		if seen.OK && seen.Status != "SERVING" || !seen.OK && bytes.Equal(b, good) {
+			t.Errorf("%q: saw %+v", b, seen)
 		}
 	})
 }

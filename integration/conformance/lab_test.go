@@ -12,6 +12,7 @@ import (
 	"crypto/x509/pkix"
 	"encoding/pem"
 	"math/big"
+	mathrand "math/rand/v2"
 	"net"
 	"net/netip"
 	"os"
@@ -78,17 +79,19 @@ var ports struct {
 	given map[uint16]bool
 }
 
-// port returns a loopback port that is free for TCP and UDP.
+// port returns a loopback port that is free for TCP and UDP, and none that the
+// kernel could give to a client before the server has it.
 func (l *lab) port() netip.AddrPort {
 	l.t.Helper()
 	ports.Lock()
 	defer ports.Unlock()
-	for range 100 {
-		tcp, err := net.Listen("tcp", "127.0.0.1:0")
+	for range 1000 {
+		const low, high = 10240, 32768
+		addr := netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), uint16(low+mathrand.IntN(high-low)))
+		tcp, err := net.Listen("tcp", addr.String())
 		if err != nil {
-			l.t.Fatal(err)
+			continue
 		}
-		addr := tcp.Addr().(*net.TCPAddr).AddrPort()
 		udp, err := net.ListenPacket("udp", addr.String())
 		tcp.Close()
 		if err != nil {

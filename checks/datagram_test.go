@@ -203,3 +203,22 @@ func TestDNSTypeUnknown(t *testing.T) {
 		t.Errorf("saw %+v, want %q", seen, want)
 	}
 }
+
+// Who comes to look only when the time is up still learns whether there was a
+// sign.
+func TestSilenceLate(t *testing.T) {
+	for reason, target := range map[string]netip.AddrPort{
+		"":                      serveDatagrams(t, func([]byte) []byte { return nil }),
+		"udp: port unreachable": closedUDP(t),
+	} {
+		ctx, cancel := WithTimeout(t.Context(), 20*time.Second)
+		defer cancel()
+		u := startDatagrams(ctx, target, Route{}, "udp")
+		u.send("x")
+		u.begin = u.begin.Add(-time.Hour)
+		u.silence()
+		if seen := u.verdict(); seen.OK != (reason == "") || seen.Reason != reason {
+			t.Errorf("saw %+v, want %q", seen, reason)
+		}
+	}
+}

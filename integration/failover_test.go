@@ -19,8 +19,12 @@ const margin = 50 * time.Millisecond
 // stillness is how long the machine may have stood still in a trial that counts.
 const stillness = 15 * time.Millisecond
 
-// tries is how often a trial is made that the machine's standstill may have spoilt.
-const tries = 4
+// tries is how often a trial is made that the machine's standstill may have spoilt,
+// and openings how often a connection is opened for it.
+const (
+	tries    = 4
+	openings = 10
+)
 
 // lease is the lifetime of the pair's addresses.
 const lease = 3 * time.Second
@@ -140,7 +144,7 @@ func (p *pair) connect(t *testing.T, to netip.AddrPort) *lab.Flow {
 		}
 		flow.Close()
 		still := p.metronome.Latest(began)
-		if still <= stillness || try == tries {
+		if still <= stillness || try == openings {
 			t.Fatalf("connect through A (the machine stood still for %v): %v", still, err)
 		}
 		p.awaitMaster(t, p.a, p.b)

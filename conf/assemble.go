@@ -138,6 +138,8 @@ func (a *assembly) add(p *piece) {
 		a.addGroup(p, v)
 	case *session:
 		a.addSession(p, v)
+	case *notifyFIFO:
+		a.addFIFO(p, v)
 	case *static:
 		a.addFixtures(p, &v.fixtures, "static")
 		s := &a.config.VRRP.Static

@@ -27,6 +27,7 @@ type Config struct {
 	IPVS           IPVS
 	VRRP           vrrp.Config
 	BFD            []BFD         // in the order of the files
+	FIFOs          []FIFO        // likewise
 	Groups         []GroupPolicy // one for each of VRRP.Groups, in the same order
 	// VirtualServers are in the order of the files. One whose text and inputs did
 	// not change since the Loader's last load is the same pointer, so that a reload
@@ -89,6 +90,8 @@ type ScriptTrack struct {
 type Hook struct {
 	Command checks.Command
 	Timeout time.Duration
+	// Keepalived has keepalived's arguments added to those of a group's hook.
+	Keepalived bool
 }
 
 // OnFailure is what becomes of a real server that is down.

@@ -16,7 +16,11 @@ var groupHookSchema = schema[hook]{
 	labels: []string{"a state (master, backup, fault)"},
 	doc:    "A program that is run when the group has entered the state. In its environment are `DIRECTOR_GROUP` and `DIRECTOR_STATE`.",
 	start:  defaultHook,
-	keys:   hookKeys,
+	keys: append([]key[hook]{
+		choice("arguments", []word[bool]{{"none", false}, {"keepalived", true}}, func(h *hook) *bool { return &h.Keepalived },
+			"what is added to the arguments of the command. `keepalived`: its four of a `notify` script, `INSTANCE`, the group's name, the state "+
+				"in capitals, the priority with what is tracked"),
+	}, hookKeys...),
 }
 
 var serverHookSchema = schema[hook]{

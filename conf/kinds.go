@@ -23,6 +23,7 @@ var kinds = map[string]kind{
 	"ipvs":            {once: true, decode: plain(&ipvsSchema), ref: ipvsSchema.reference},
 	"vrrp":            {decode: decodeGroup, ref: groupSchema.reference},
 	"bfd":             {decode: decodeBFD, ref: bfdSchema.reference},
+	"notify_fifo":     {decode: decodeFIFO, ref: fifoSchema.reference},
 	"static":          {decode: decodeStatic, ref: staticSchema.reference},
 	"vrrp_sync_group": {decode: decodeSyncGroup, ref: syncGroupSchema.reference},
 	"virtual_server":  {decode: decodeVirtualServer, ref: virtualServerSchema.reference},

@@ -51,6 +51,7 @@ func processMetrics() http.Handler {
 func writeMetrics(w io.Writer, s *engine.Status) error {
 	m := &metricsWriter{out: bufio.NewWriterSize(w, 64<<10)}
 	m.daemon(s)
+	m.fifos(s.FIFOs)
 	m.groups(s.VRRP.Groups)
 	m.sessions(s.BFD)
 	m.virtualServers(s.VirtualServers)
@@ -99,6 +100,20 @@ func (m *metricsWriter) daemon(s *engine.Status) {
 	m.sample(truth(c.Late))
 	m.family("director_vrrp_connected", "gauge", "1 when the VRRP process answers.")
 	m.sample(truth(s.VRRP.Connected))
+}
+
+func (m *metricsWriter) fifos(list []engine.FIFOStatus) {
+	if len(list) == 0 {
+		return
+	}
+	m.family("director_notify_fifo_lines_total", "counter", "Lines written to a named pipe.")
+	for _, f := range list {
+		m.sample(float64(f.Written), "path", f.Path)
+	}
+	m.family("director_notify_fifo_dropped_total", "counter", "Lines dropped, since nobody read or the pipe could not be opened.")
+	for _, f := range list {
+		m.sample(float64(f.Dropped), "path", f.Path)
+	}
 }
 
 // vrrpStates are the values of the label state, as engine.GroupStatus has them.

@@ -65,6 +65,11 @@ func (s Style) ofDaemon(status *engine.Status, add func(Severity, string, ...any
 	if c := status.Checks; c.Late {
 		add(Warning, "checks are late for %s: %s", s.since(c.Since), c.Reason)
 	}
+	for _, f := range status.FIFOs {
+		if f.Full {
+			add(Warning, "notify_fifo %s: its reader is absent or too slow: %d lines dropped", clean(f.Path), f.Dropped)
+		}
+	}
 	if c := status.Config; c.LastError != "" {
 		add(Warning, "reload refused %s, the old configuration runs on:\n%s", s.ago(c.LastErrorAt), lines(c.LastError))
 	}

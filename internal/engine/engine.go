@@ -78,6 +78,7 @@ type Engine struct {
 	sessions sessions
 	reloads  reloads
 	hooks    hookQueue
+	fifos    fifos
 	settings settings
 	marking  marking
 	ways     ways
@@ -153,6 +154,11 @@ func (e *Engine) Run(ctx context.Context) error {
 			e.listed <- listing{dir, files, err}
 		})
 	}
+	e.fifos.run = func(f *fifo) {
+		fifoCtx, stop := context.WithCancel(hookCtx)
+		f.stop = stop
+		running.Go(func() { defer stop(); f.write(fifoCtx) })
+	}
 	e.roles.start = func() { e.roles.run(background, e.opts.Router, e.log) }
 
 	e.begin()
@@ -167,6 +173,7 @@ func (e *Engine) Run(ctx context.Context) error {
 		e.runStopHooks()
 		e.restoreSettings()
 	}
+	e.endFIFOs()
 	stopSessions(nil)
 	stopHooks()
 	stopPool()
@@ -293,6 +300,7 @@ func (e *Engine) event(ev Event) {
 	ev = e.journal.add(ev)
 	logEvent(e.log, ev)
 	e.stale = true
+	e.tellFIFOs(ev)
 }
 
 // ask does f in the engine's goroutine and returns its answer.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/lvs-director/director/checks"
@@ -20,6 +21,7 @@ type hookRun struct {
 	group, virtualServer string
 	state, reason        string
 	hook                 conf.Hook
+	priority             uint8 // of a group, effective
 }
 
 // hookQueue runs hooks one after the other, each awaited, in the order in which
@@ -66,6 +68,10 @@ func (h hookRun) run(ctx context.Context) Event {
 	defer cancel()
 	command := h.hook.Command
 	command.Env = append(slices.Clone(command.Env), h.environment()...)
+	if h.hook.Keepalived && h.group != "" {
+		// As keepalived's notify_script_exec (keepalived/vrrp/vrrp_notify.c) has them.
+		command.Argv = append(slices.Clone(command.Argv), "INSTANCE", h.group, h.state, strconv.Itoa(int(h.priority)))
+	}
 	start := time.Now()
 	exit, output, err := checks.RunCommand(ctx, command)
 	ev := Event{Kind: KindHook, Group: h.group, VirtualServer: h.virtualServer, To: h.state, Reason: firstLine(output), Latency: time.Since(start)}

@@ -110,6 +110,7 @@ func (e *Engine) install(config *conf.Config) {
 	e.opts.Pool.Set(monitors)
 	e.keepHealth(monitors)
 	e.setSessions(config, monitors)
+	e.setFIFOs(config)
 
 	services := make([]*service, len(config.VirtualServers))
 	e.byName = make(map[string]*service, len(services))

@@ -36,11 +36,12 @@ type roles struct {
 	tracksChanged bool // the orders are to be made anew
 	scripts       map[checks.Key][]scriptUse
 
-	connected bool
-	problems  []string
-	states    map[string]vrrp.State  // what was told last, group by group
-	status    map[string]vrrp.Status // with the numbers, for the snapshot
-	syncOurs  bool                   // we have had a sync daemon to manage
+	connected  bool
+	problems   []string
+	states     map[string]vrrp.State  // what was told last, group by group
+	status     map[string]vrrp.Status // with the numbers, for the snapshot
+	priorities map[string]uint8       // effective, group by group
+	syncOurs   bool                   // we have had a sync daemon to manage
 }
 
 // scriptUse is a group that tracks a script, and the track's name there.
@@ -87,11 +88,13 @@ func (r *roles) setConfig(config *conf.Config) {
 	if r.states == nil {
 		r.states = make(map[string]vrrp.State)
 		r.status = make(map[string]vrrp.Status)
+		r.priorities = make(map[string]uint8)
 	}
 	for name := range r.states {
 		if !slices.ContainsFunc(config.VRRP.Groups, func(g vrrp.Group) bool { return g.Name == name }) {
 			delete(r.states, name)
 			delete(r.status, name)
+			delete(r.priorities, name)
 		}
 	}
 }
@@ -120,6 +123,7 @@ func (e *Engine) takeReport(report vrrp.Report) {
 		}
 		r.problems = report.Problems
 	}
+	r.takePriorities(report.Status)
 	for _, t := range report.Transitions {
 		e.setRole(t.Group, t.To, t.Reason)
 	}
@@ -131,6 +135,39 @@ func (e *Engine) takeReport(report vrrp.Report) {
 		}
 	}
 	e.stale = true
+}
+
+// takePriorities takes the effective priorities before the transitions that
+// came with them are told.
+func (r *roles) takePriorities(list []vrrp.Status) {
+	for _, s := range list {
+		r.priorities[s.Group] = s.Priority
+	}
+}
+
+// priorityOf returns a group's effective priority, or the configured one while
+// it is not known.
+func (r *roles) priorityOf(group string) uint8 {
+	if p, known := r.priorities[group]; known {
+		return p
+	}
+	for _, g := range r.config.Groups {
+		if g.Name == group {
+			return g.Priority
+		}
+	}
+	return 0
+}
+
+// syncGroupIn returns the sync group that a group belongs to, and whether all
+// of it are in one state.
+func (r *roles) syncGroupIn(group string) (name string, agreed bool) {
+	for _, s := range r.config.SyncGroups {
+		if slices.Contains(s.Groups, group) {
+			return s.Name, !slices.ContainsFunc(s.Groups, func(g string) bool { return r.states[g] != r.states[group] })
+		}
+	}
+	return "", false
 }
 
 // tellSplit makes an event of a second master's coming or going.
@@ -164,7 +201,7 @@ func (e *Engine) setRole(group string, to vrrp.State, reason string) {
 	e.event(ev)
 	policy := &r.policies[i]
 	if hook, ok := policy.Hooks[strings.ToLower(to.String())]; ok && (known || to != vrrp.Initialize) {
-		e.hooks.add(hookRun{group: group, state: to.String(), hook: hook})
+		e.hooks.add(hookRun{group: group, state: to.String(), hook: hook, priority: r.priorityOf(group)})
 	}
 	e.followSync()
 }

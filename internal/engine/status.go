@@ -17,7 +17,16 @@ type Status struct {
 	Checks         PaceStatus       `json:"checks"`
 	VRRP           VRRPStatus       `json:"vrrp"`
 	BFD            *BFDStatus       `json:"bfd,omitempty"` // nil when no session is configured
+	FIFOs          []FIFOStatus     `json:"notify_fifos,omitempty"`
 	VirtualServers []*ServiceStatus `json:"virtual_servers"`
+}
+
+// FIFOStatus is a named pipe that is told of states.
+type FIFOStatus struct {
+	Path    string `json:"path"`
+	Written uint64 `json:"written"` // lines
+	Dropped uint64 `json:"dropped"` // since nobody read, or the pipe could not be opened
+	Full    bool   `json:"full"`    // lines are being dropped
 }
 
 // ConfigStatus tells which configuration runs and how the last reload went.

@@ -1,0 +1,240 @@
+package engine
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"go.uber.org/zap"
+	"golang.org/x/sys/unix"
+
+	"github.com/lvs-director/director/checks"
+	"github.com/lvs-director/director/conf"
+	"github.com/lvs-director/director/ipvsctl"
+	"github.com/lvs-director/director/vrrp"
+)
+
+func TestFIFOLines(t *testing.T) {
+	web := ipvsctl.ServiceID{Protocol: ipvsctl.TCP, Addr: netip.MustParseAddrPort("192.0.2.1:80")}
+	six := ipvsctl.ServiceID{Protocol: ipvsctl.UDP, Addr: netip.MustParseAddrPort("[2001:db8::1]:53")}
+	mark := ipvsctl.ServiceID{FWMark: 7, Family: ipvsctl.IPv4}
+	e := &Engine{byName: map[string]*service{
+		"web":  {vs: &conf.VirtualServer{Services: []ipvsctl.Service{{ID: web}, {ID: six}}}},
+		"mark": {vs: &conf.VirtualServer{Services: []ipvsctl.Service{{ID: mark}}}},
+	}}
+	e.fifos.sync = map[string]string{}
+	e.roles.config = vrrp.Config{
+		Groups:     []vrrp.Group{{Name: "a", Priority: 150}, {Name: "b", Priority: 100}, {Name: "c", Priority: 90}},
+		SyncGroups: []vrrp.SyncGroup{{Name: "both", Groups: []string{"a", "b"}}},
+	}
+	e.roles.priorities = map[string]uint8{"b": 80}
+	e.roles.states = map[string]vrrp.State{}
+	role := func(group string, from, to vrrp.State) Event {
+		e.roles.states[group] = to
+		ev := Event{Kind: KindRole, Group: group, To: to.String()}
+		if from != 0 {
+			ev.From = from.String()
+		}
+		return ev
+	}
+	tests := []struct {
+		ev   func() Event
+		want string
+	}{
+		{func() Event { return role("a", 0, vrrp.Initialize) }, ""},
+		{func() Event { return role("a", vrrp.Initialize, vrrp.Backup) }, "INSTANCE \"a\" BACKUP 150\n"},
+		{func() Event { return role("b", vrrp.Initialize, vrrp.Backup) }, "INSTANCE \"b\" BACKUP 80\nGROUP \"both\" BACKUP 0\n"},
+		{func() Event { return role("c", vrrp.Initialize, vrrp.Fault) }, "INSTANCE \"c\" FAULT 90\n"},
+		{func() Event { return role("a", vrrp.Backup, vrrp.Master) }, "INSTANCE \"a\" MASTER 150\n"},
+		{func() Event { return role("b", vrrp.Backup, vrrp.Master) }, "INSTANCE \"b\" MASTER 80\nGROUP \"both\" MASTER 0\n"},
+		{func() Event { return role("b", vrrp.Master, vrrp.Initialize) }, "INSTANCE \"b\" STOP 80\n"},
+		{func() Event { return role("a", vrrp.Master, vrrp.Initialize) }, "INSTANCE \"a\" STOP 150\nGROUP \"both\" STOP 0\n"},
+		{func() Event { return Event{Kind: KindRole, To: "disconnected"} }, ""},
+		{func() Event { return Event{Kind: KindQuorum, VirtualServer: "web", To: "up"} }, "VS [192.0.2.1]:tcp:80 UP\nVS [2001:db8::1]:udp:53 UP\n"},
+		{func() Event { return Event{Kind: KindQuorum, VirtualServer: "mark", To: "down"} }, "VS FWM 7 DOWN\n"},
+		{func() Event { return Event{Kind: KindQuorum, VirtualServer: "gone", To: "down"} }, ""},
+		{func() Event {
+			return Event{Kind: KindReal, VirtualServer: "web", RealServer: "10.0.0.1:8080", To: "down"}
+		},
+			"RS [10.0.0.1]:tcp:8080 [192.0.2.1]:tcp:80 DOWN\nRS [10.0.0.1]:udp:8080 [2001:db8::1]:udp:53 DOWN\n"},
+		{func() Event { return Event{Kind: KindReal, VirtualServer: "mark", RealServer: "10.0.0.1:0", To: "up"} }, "RS [10.0.0.1]:none:0 FWM 7 UP\n"},
+		{func() Event {
+			return Event{Kind: KindReal, VirtualServer: "web", RealServer: "10.0.0.1:80", To: "removed"}
+		}, ""},
+		{func() Event { return Event{Kind: KindCheck, VirtualServer: "web", To: "up"} }, ""},
+	}
+	for i, test := range tests {
+		lines, of := e.fifoLines(test.ev())
+		if diff := cmp.Diff(test.want, strings.Join(lines, "")); diff != "" {
+			t.Errorf("event %d (-want +got):\n%s", i, diff)
+		}
+		if want := (conf.FIFOSubjects{VRRP: strings.HasPrefix(test.want, "I"), Services: strings.HasPrefix(test.want, "VS") || strings.HasPrefix(test.want, "RS")}); of != want {
+			t.Errorf("event %d is about %+v, want %+v", i, of, want)
+		}
+	}
+}
+
+// pipe starts a pipe of its own, without an engine that runs.
+func pipe(t *testing.T, path string) (*Engine, *fifo, chan Event) {
+	told := make(chan Event, 8)
+	f := newFIFO(conf.FIFO{Path: path}, told)
+	ctx, cancel := context.WithCancel(context.Background())
+	f.stop = cancel
+	go f.write(ctx)
+	t.Cleanup(func() { cancel(); <-f.done })
+	return New(Options{Config: &conf.Config{}, Log: zap.NewNop()}), f, told
+}
+
+// Lines come in their order to a reader that comes later; one that is absent
+// holds up nothing, and what finds no room is counted.
+func TestFIFOWithoutReader(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "fifo")
+	e, f, _ := pipe(t, path)
+	line := func(i int) string { return fmt.Sprintf("%0100d\n", i) }
+	const all = 3000
+	for i := range all { // the pipe holds about 650 of them, the queue 1024
+		e.addLines(f, []string{line(i)})
+	}
+	if f.dropped.Load() == 0 || !f.full {
+		t.Errorf("%d lines are dropped, full: %v", f.dropped.Load(), f.full)
+	}
+	if n := len(e.Journal().Recent(-1)); n != 1 {
+		t.Errorf("dropping is told %d times", n)
+	}
+	close(f.lines)
+	for f.written.Load() == 0 { // a reader before the writer would read an end at once
+		time.Sleep(time.Millisecond)
+	}
+	readAll(t, path)
+	<-f.done
+	kept := int(f.written.Load())
+	if kept < fifoQueueSize || kept+int(f.dropped.Load()) != all {
+		t.Errorf("%d written, %d dropped of %d", kept, f.dropped.Load(), all)
+	}
+}
+
+// readAll has a pipe read until its writer has closed it, and at the end of the
+// test checks that no line was out of order.
+func readAll(t *testing.T, path string) {
+	in, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	read := make(chan []string)
+	go func() {
+		var lines []string
+		for s := bufio.NewScanner(in); s.Scan(); {
+			lines = append(lines, s.Text())
+		}
+		read <- lines
+	}()
+	t.Cleanup(func() {
+		if lines := <-read; len(lines) == 0 || !slices.IsSorted(lines) {
+			t.Errorf("%d lines, or not in order", len(lines))
+		}
+		in.Close()
+	})
+}
+
+// A pipe that another program has made anew is opened anew.
+func TestFIFOMadeAnew(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "fifo")
+	e, f, _ := pipe(t, path)
+	for _, line := range []string{"one\n", "two\n"} {
+		if err := os.Remove(path); err != nil && line == "two\n" {
+			t.Fatal(err)
+		}
+		if err := unix.Mkfifo(path, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		in, err := os.OpenFile(path, os.O_RDWR, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		e.addLines(f, []string{line})
+		buf := make([]byte, 16)
+		if n, err := in.Read(buf); err != nil || string(buf[:n]) != line {
+			t.Errorf("read %q, %v", buf[:n], err)
+		}
+		in.Close()
+	}
+	close(f.lines)
+}
+
+// A path at which something else is, is told of once, and nothing is written to it.
+func TestFIFONoPipe(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(path, []byte("precious"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	e, f, told := pipe(t, path)
+	e.addLines(f, []string{"one\n", "two\n"})
+	close(f.lines)
+	<-f.done
+	if got := (<-told).Error; got != "notify_fifo: "+path+" is there already, and no named pipe" || len(told) > 0 {
+		t.Errorf("told %q, and %d more", got, len(told))
+	}
+	if is, _ := os.ReadFile(path); string(is) != "precious" || f.dropped.Load() != 2 {
+		t.Errorf("the file holds %q, %d dropped", is, f.dropped.Load())
+	}
+}
+
+// The daemon writes to its pipes what happens, also the stop; the reader finds
+// it all.
+func TestFIFO(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "fifo")
+	if err := unix.Mkfifo(path, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	in, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer in.Close()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		vs := w.checked(pool(1, remove))
+		w.config.VirtualServers = []*conf.VirtualServer{vs}
+		w.group()
+		w.config.FIFOs = []conf.FIFO{{Path: path, Of: conf.FIFOSubjects{VRRP: true, Services: true}}}
+		w.config.Groups[0].Hooks = map[string]conf.Hook{"backup": {
+			Command: checks.Command{Argv: []string{"/bin/echo", "told"}}, Timeout: time.Minute, Keepalived: true,
+		}}
+		w.start()
+		w.becomes(vrrp.Initialize, vrrp.Backup)
+		w.after(2 * time.Second)
+		w.router.onStop = func() {
+			w.router.reports <- vrrp.Report{Connected: true, Transitions: []vrrp.Transition{{Group: "front", From: vrrp.Backup, To: vrrp.Initialize}}}
+		}
+		w.stop(errSignal)
+		if got := w.events(KindHook); len(got) != 1 || got[0] != "front >BACKUP told INSTANCE front BACKUP 150" {
+			t.Errorf("the hook: %q", got)
+		}
+	})
+	buf := make([]byte, 4096)
+	n, err := in.Read(buf)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := strings.Split(strings.TrimSuffix(string(buf[:n]), "\n"), "\n")
+	address := func(a netip.AddrPort) string { return fmt.Sprintf("[%s]:tcp:%d", a.Addr(), a.Port()) }
+	vs := pool(1, remove)
+	service, real := address(vs.Services[0].ID.Addr), address(vs.Reals[0].Address())
+	want := []string{`INSTANCE "front" BACKUP 150`, `INSTANCE "front" STOP 150`, "RS " + real + " " + service + " UP", "VS " + service + " UP"}
+	slices.Sort(got)
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}

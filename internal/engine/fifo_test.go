@@ -83,15 +83,13 @@ func TestFIFOLines(t *testing.T) {
 	}
 }
 
-// pipe starts a pipe of its own, without an engine that runs.
-func pipe(t *testing.T, path string) (*Engine, *fifo, chan Event) {
-	told := make(chan Event, 8)
-	f := newFIFO(conf.FIFO{Path: path}, told)
+// pipe is a pipe without an engine that runs, and what has it written to.
+func pipe(t *testing.T, path string) (e *Engine, f *fifo, told chan Event, start func()) {
+	told = make(chan Event, 8)
+	f = newFIFO(conf.FIFO{Path: path}, told)
 	ctx, cancel := context.WithCancel(context.Background())
-	f.stop = cancel
-	go f.write(ctx)
-	t.Cleanup(func() { cancel(); <-f.done })
-	return New(Options{Config: &conf.Config{}, Log: zap.NewNop()}), f, told
+	t.Cleanup(cancel)
+	return New(Options{Config: &conf.Config{}, Log: zap.NewNop()}), f, told, func() { go f.write(ctx) }
 }
 
 // Lines come in their order to a reader that comes later; one that is absent
@@ -99,26 +97,27 @@ func pipe(t *testing.T, path string) (*Engine, *fifo, chan Event) {
 func TestFIFOWithoutReader(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "fifo")
-	e, f, _ := pipe(t, path)
+	e, f, _, start := pipe(t, path)
 	line := func(i int) string { return fmt.Sprintf("%0100d\n", i) }
 	const all = 3000
-	for i := range all { // the pipe holds about 650 of them, the queue 1024
+	for i := range all {
 		e.addLines(f, []string{line(i)})
 	}
-	if f.dropped.Load() == 0 || !f.full {
+	if f.dropped.Load() != all-fifoQueueSize || !f.full {
 		t.Errorf("%d lines are dropped, full: %v", f.dropped.Load(), f.full)
 	}
 	if n := len(e.Journal().Recent(-1)); n != 1 {
 		t.Errorf("dropping is told %d times", n)
 	}
 	close(f.lines)
+	start()
 	for f.written.Load() == 0 { // a reader before the writer would read an end at once
 		time.Sleep(time.Millisecond)
 	}
 	readAll(t, path)
 	<-f.done
 	kept := int(f.written.Load())
-	if kept < fifoQueueSize || kept+int(f.dropped.Load()) != all {
+	if kept != fifoQueueSize || kept+int(f.dropped.Load()) != all {
 		t.Errorf("%d written, %d dropped of %d", kept, f.dropped.Load(), all)
 	}
 }
@@ -150,7 +149,8 @@ func readAll(t *testing.T, path string) {
 func TestFIFOMadeAnew(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "fifo")
-	e, f, _ := pipe(t, path)
+	e, f, _, start := pipe(t, path)
+	start()
 	for _, line := range []string{"one\n", "two\n"} {
 		if err := os.Remove(path); err != nil && line == "two\n" {
 			t.Fatal(err)
@@ -179,7 +179,8 @@ func TestFIFONoPipe(t *testing.T) {
 	if err := os.WriteFile(path, []byte("precious"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	e, f, told := pipe(t, path)
+	e, f, told, start := pipe(t, path)
+	start()
 	e.addLines(f, []string{"one\n", "two\n"})
 	close(f.lines)
 	<-f.done

@@ -3,6 +3,7 @@ package vrrp
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -107,7 +108,8 @@ func TestAssess(t *testing.T) {
 }
 
 // TestKeeperOrder picks the most urgent chore: what is due before what is not,
-// announcements before additions before removals before renewals.
+// announcements before additions before removals before renewals, unless a lease
+// is about to end.
 func TestKeeperOrder(t *testing.T) {
 	now := time.Now()
 	m := newMember(front(100))
@@ -127,20 +129,28 @@ func TestKeeperOrder(t *testing.T) {
 	tests := []struct {
 		name   string
 		leases []*lease
-		want   chore
+		want   []chore
+		next   time.Duration
 	}{
-		{"announcement first", []*lease{at(choreRenew, 0), at(choreDrop, 0), at(choreAdd, 0), at(choreAnnounce, 0)}, choreAnnounce},
-		{"then an addition", []*lease{at(choreRenew, 0), at(choreDrop, 0), at(choreAdd, 0)}, choreAdd},
-		{"then a removal", []*lease{at(choreRenew, 0), at(choreDrop, 0)}, choreDrop},
-		{"what is due before what is not", []*lease{at(choreAnnounce, time.Second), at(choreRenew, -time.Second)}, choreRenew},
-		{"the earlier of two that are not due", []*lease{at(choreAnnounce, 2*time.Second), at(choreRenew, time.Second)}, choreRenew},
+		{"the most urgent first", []*lease{at(choreRenew, 0), at(choreDrop, 0), at(choreAdd, 0), at(choreAnnounce, 0)},
+			[]chore{choreAnnounce, choreAdd, choreDrop, choreRenew}, time.Hour},
+		{"a renewal that is late waits", []*lease{at(choreRenew, -3*time.Second), at(choreAnnounce, 0)}, []chore{choreAnnounce, choreRenew}, time.Hour},
+		{"a lease about to end waits for nothing", []*lease{at(choreAnnounce, 0), at(choreAdd, 0), at(choreRenew, -4*time.Second)},
+			[]chore{choreRenew, choreAnnounce, choreAdd}, time.Hour},
+		{"what is due, and when the next thing will be", []*lease{at(choreAnnounce, 2*time.Second), at(choreRenew, -time.Second), at(choreRenew, time.Second)},
+			[]chore{choreRenew}, time.Second},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			k := newKeeper(nopLog(), nil)
 			k.leases = test.leases
-			if _, do, _ := k.pick(now); do != test.want {
-				t.Errorf("chore %d, want %d", do, test.want)
+			due, next := k.agenda(now)
+			var got []chore
+			for _, j := range due {
+				got = append(got, j.do)
+			}
+			if !slices.Equal(got, test.want) || next.Sub(now) != test.next {
+				t.Errorf("chores %d and the next in %s, want %d and %s", got, next.Sub(now), test.want, test.next)
 			}
 		})
 	}

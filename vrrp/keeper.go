@@ -91,6 +91,15 @@ type lease struct {
 	problem string
 }
 
+// leaseKey is what tells leases apart.
+type leaseKey struct {
+	member *member
+	prefix netip.Prefix
+	index  int // of the interface
+}
+
+func (l *lease) key() leaseKey { return leaseKey{l.w.member, l.prefix, l.w.link.index} }
+
 // keeper puts addresses on interfaces, renews them, takes them off and
 // announces them. It is apart from the loop because the kernel may take its
 // time: no advertisement waits for it.
@@ -104,6 +113,7 @@ type keeper struct {
 	spoke    map[int]time.Time  // by interface: the last one
 	virtual  func(netip.Addr) bool
 	unsettle bool
+	due      []job // scratch of agenda
 }
 
 func newKeeper(log *zap.Logger, k kernel) *keeper {
@@ -131,24 +141,21 @@ func (k *keeper) run(ctx context.Context) error {
 	t := time.NewTimer(time.Hour)
 	defer t.Stop()
 	for {
-		// One operation at a time, the most urgent first, so that a takeover
-		// does not wait for the renewal of a thousand other addresses.
 		select {
 		case ws := <-k.wishes:
 			k.adopt(ws, time.Now())
 			continue
 		default:
 		}
-		now := time.Now()
-		l, do, at := k.pick(now)
-		if l != nil && !at.After(now) {
-			k.work(l, do, now)
+		due, next := k.agenda(time.Now())
+		if len(due) > 0 {
+			k.batch(due)
 			continue
 		}
 		k.report()
 		wait := time.Hour
-		if l != nil {
-			wait = at.Sub(now)
+		if !next.IsZero() {
+			wait = time.Until(next)
 		}
 		t.Reset(someWait(wait))
 		select {
@@ -159,44 +166,6 @@ func (k *keeper) run(ctx context.Context) error {
 		case <-t.C:
 		}
 	}
-}
-
-// chore is what is to be done for a lease, the most urgent first.
-type chore uint8
-
-const (
-	choreAnnounce chore = iota
-	choreAdd
-	choreDrop
-	choreRenew
-	chores
-)
-
-// pick returns the most urgent thing to do and when.
-func (k *keeper) pick(now time.Time) (*lease, chore, time.Time) {
-	var best *lease
-	var bestDo chore
-	var bestAt time.Time
-	for _, l := range k.leases {
-		for do := range chores {
-			at, ok := l.when(do)
-			if !ok {
-				continue
-			}
-			if spacing := l.w.how.Spacing; do == choreAnnounce && spacing > 0 {
-				at = later(at, k.spoke[l.w.link.index].Add(spacing))
-			}
-			due, bestDue := !at.After(now), best != nil && !bestAt.After(now)
-			switch {
-			case best == nil,
-				due && !bestDue,
-				due && bestDue && do < bestDo,
-				!due && !bestDue && at.Before(bestAt):
-				best, bestDo, bestAt = l, do, at
-			}
-		}
-	}
-	return best, bestDo, bestAt
 }
 
 // when tells when a chore is to be done for the lease, if at all.
@@ -320,27 +289,29 @@ func (l *lease) note(k *keeper, err error) {
 // adopt takes new wishes. An address that several want is kept.
 func (k *keeper) adopt(ws []wish, now time.Time) {
 	virtual := make(map[netip.Addr]bool)
-	old := k.leases
-	k.leases = nil
+	old := make(map[leaseKey]*lease, len(k.leases))
+	for _, l := range k.leases {
+		old[l.key()] = l
+	}
+	was := k.leases
+	k.leases = make([]*lease, 0, len(was))
 	for _, w := range ws {
 		for _, p := range w.addresses {
 			virtual[p.Addr()] = true
-			i := slices.IndexFunc(old, func(l *lease) bool {
-				return l.w.member == w.member && l.prefix == p && l.w.link.index == w.link.index
-			})
-			l := &lease{w: w, prefix: p, maybe: true, dueAt: now}
-			if i >= 0 {
-				l = old[i]
-				old = slices.Delete(old, i, i+1)
+			key := leaseKey{w.member, p, w.link.index}
+			l := old[key]
+			if l == nil {
+				l = &lease{w: w, prefix: p, maybe: true, dueAt: now}
 			}
+			delete(old, key)
 			l.adopt(w, now)
 			k.leases = append(k.leases, l)
 		}
 	}
 	// Addresses that nobody speaks of any more: a shorter list of addresses, a
 	// group that has gone. They are let go.
-	for _, l := range old {
-		if !l.maybe || l.w.link.index == 0 {
+	for _, l := range was {
+		if old[l.key()] != l || !l.maybe || l.w.link.index == 0 {
 			continue
 		}
 		w := l.w
@@ -350,8 +321,12 @@ func (k *keeper) adopt(ws []wish, now time.Time) {
 		l.adopt(w, now)
 		k.leases = append(k.leases, l)
 	}
+	present := make(map[*member]bool)
+	for _, l := range k.leases {
+		present[l.w.member] = true
+	}
 	for m := range k.told {
-		if !slices.ContainsFunc(k.leases, func(l *lease) bool { return l.w.member == m }) {
+		if !present[m] {
 			delete(k.told, m)
 		}
 	}

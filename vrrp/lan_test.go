@@ -352,3 +352,8 @@ func front(priority uint8) Group {
 func orders(groups ...Group) Orders { return Orders{Config: Config{Groups: groups}} }
 
 func nopLog() *zap.Logger { return zap.NewNop() }
+
+// has tells whether the link holds an address.
+func (l link) has(p netip.Prefix) bool {
+	return slices.ContainsFunc(l.addresses, func(a linkAddress) bool { return a.prefix == p })
+}

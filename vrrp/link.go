@@ -88,7 +88,14 @@ func (l link) covers(p netip.Prefix, virtual func(netip.Addr) bool) bool {
 	})
 }
 
-// has tells whether the link holds an address.
-func (l link) has(p netip.Prefix) bool {
-	return slices.ContainsFunc(l.addresses, func(a linkAddress) bool { return a.prefix == p })
+// lost returns the addresses that the link has no more when it is as is.
+func (l link) lost(is link) map[netip.Prefix]bool {
+	gone := make(map[netip.Prefix]bool)
+	for _, a := range l.addresses {
+		gone[a.prefix] = true
+	}
+	for _, a := range is.addresses {
+		delete(gone, a.prefix)
+	}
+	return gone
 }

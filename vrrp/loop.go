@@ -3,6 +3,7 @@ package vrrp
 import (
 	"context"
 	"fmt"
+	"net/netip"
 	"sync"
 	"time"
 
@@ -197,13 +198,21 @@ func (l *loop) command(now time.Time) {
 
 // relink takes a new table of interfaces.
 func (l *loop) relink(now time.Time, ls links) {
+	lost := make(map[string]map[netip.Prefix]bool) // by device
 	for _, m := range l.core.members {
 		if m.intent != keep {
 			continue
 		}
-		was, is := l.links[m.link.device()], ls[m.link.device()]
+		device := m.link.device()
+		was, is := l.links[device], ls[device]
+		if !is.up || was.index != is.index {
+			continue
+		}
+		if lost[device] == nil {
+			lost[device] = was.lost(is)
+		}
 		for _, p := range m.group.held() {
-			if is.up && was.index == is.index && was.has(p) && !is.has(p) {
+			if lost[device][p] {
 				l.log.Warn("address was removed by somebody else, putting it back",
 					zap.String("group", m.name), zap.Stringer("address", p))
 				m.doubt++

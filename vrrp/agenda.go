@@ -1,0 +1,90 @@
+package vrrp
+
+import (
+	"cmp"
+	"slices"
+	"time"
+)
+
+// chore is what is to be done for a lease, the most urgent first.
+type chore uint8
+
+const (
+	choreAnnounce chore = iota
+	choreAdd
+	choreDrop
+	choreRenew
+	chores
+)
+
+// job is a chore that is due.
+type job struct {
+	l    *lease
+	do   chore
+	rank int // the lowest first
+	at   time.Time
+}
+
+// batchSize is how many jobs are done before it is seen anew what is due: to see it
+// takes a look at every lease.
+const batchSize = 64
+
+// agenda returns what is due, the most urgent first and then what has waited
+// the longest, and when the next thing will be, if there is one. A takeover does
+// not wait for the renewal of a thousand other addresses, but a lease that has
+// lost two thirds of its time waits for nothing.
+func (k *keeper) agenda(now time.Time) (due []job, next time.Time) {
+	due = k.due[:0]
+	for _, l := range k.leases {
+		for do := range chores {
+			at, ok := k.when(l, do)
+			switch {
+			case !ok:
+			case !at.After(now):
+				rank := int(do) + 1
+				if do == choreRenew && now.Sub(at) > l.w.lease/3 {
+					rank = 0
+				}
+				due = append(due, job{l, do, rank, at})
+			case next.IsZero() || at.Before(next):
+				next = at
+			}
+		}
+	}
+	slices.SortStableFunc(due, func(a, b job) int {
+		return cmp.Or(cmp.Compare(a.rank, b.rank), a.at.Compare(b.at))
+	})
+	k.due = due
+	return due, next
+}
+
+// batch does what is due, until there are new wishes.
+func (k *keeper) batch(due []job) {
+	for _, j := range due[:min(len(due), batchSize)] {
+		if len(k.wishes) > 0 {
+			return
+		}
+		k.doIfDue(j.l, j.do)
+		if j.do == choreAdd {
+			k.doIfDue(j.l, choreAnnounce)
+		}
+	}
+}
+
+// doIfDue does a chore unless what was done meanwhile has put it off.
+func (k *keeper) doIfDue(l *lease, do chore) {
+	now := time.Now()
+	if at, ok := k.when(l, do); ok && !at.After(now) {
+		k.work(l, do, now)
+	}
+}
+
+// when is the lease's, and for announcements not before others on the same
+// interface leave room.
+func (k *keeper) when(l *lease, do chore) (time.Time, bool) {
+	at, ok := l.when(do)
+	if spacing := l.w.how.Spacing; ok && do == choreAnnounce && spacing > 0 {
+		at = later(at, k.spoke[l.w.link.index].Add(spacing))
+	}
+	return at, ok
+}

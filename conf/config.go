@@ -84,6 +84,7 @@ type GroupPolicy struct {
 type ScriptTrack struct {
 	Name    string
 	Monitor checks.Monitor
+	Initial checks.State // until the first verdict; Unknown is none
 }
 
 // Hook is a command that is run when a group or a virtual server has entered a state.

@@ -12,10 +12,15 @@ type track struct {
 	command checks.Command // of a script
 	file    checks.File
 	process checks.Process
+	initial checks.State // of what is probed
 }
 
 var trackWeight = number("weight", -254, 254, func(t *track) *int { return &t.weight },
 	"0: down means FAULT. Negative: added to the priority while down. Positive: added while up")
+
+var trackInitial = choice("initial", []word[checks.State]{{"unknown", checks.Unknown}, {"up", checks.Up}, {"down", checks.Down}},
+	func(t *track) *checks.State { return &t.initial },
+	"what it counts as until its first verdict. `unknown`: as down with weight 0, and for nothing with another")
 
 var trackVariants = []variant[track]{
 	variantOf("interface", &schema[track]{
@@ -40,6 +45,7 @@ var trackVariants = []variant[track]{
 		keys: append([]key[track]{
 			commandKey(func(t *track) *checks.Command { return &t.command }, "the program and its arguments; no shell is involved"),
 			trackWeight,
+			trackInitial,
 		}, scheduleKeys(trackSchedule)...),
 	}),
 	variantOf("file", &schema[track]{
@@ -52,6 +58,7 @@ var trackVariants = []variant[track]{
 			choice("want", []word[bool]{{"present", false}, {"absent", true}}, func(t *track) *bool { return &t.file.Absent },
 				"what is good"),
 			trackWeight,
+			trackInitial,
 		}, expectKeys("it", func(t *track) *checks.Expect { return &t.file.Expect })...), scheduleKeys(trackSchedule)...),
 	}),
 	variantOf("bfd", &schema[track]{
@@ -72,6 +79,7 @@ var trackVariants = []variant[track]{
 			number("min", 1, 100_000, func(t *track) *int { return &t.process.Min }, "how many must run").by("`1`"),
 			number("max", 1, 100_000, func(t *track) *int { return &t.process.Max }, "how many may").by("any number"),
 			trackWeight,
+			trackInitial,
 		}, scheduleKeys(trackSchedule)...),
 	}),
 }
@@ -99,26 +107,26 @@ func addTrack(d *decoder, b *block, g *group, t track) {
 	case "virtual_server":
 		g.tracked = append(g.tracked, name)
 	case "script":
-		g.probe(d, name, t.monitor, scriptProbe(checks.Script{Command: t.command}, "DIRECTOR_GROUP="+g.Name, "DIRECTOR_TRACK="+name.text))
+		g.probe(d, name, t.monitor, t.initial, scriptProbe(checks.Script{Command: t.command}, "DIRECTOR_GROUP="+g.Name, "DIRECTOR_TRACK="+name.text))
 	case "file":
 		if t.file.Absent && t.file.Expect != (checks.Expect{}) {
 			d.fail(b.where("want"), "want \"absent\" does not go with an expectation")
 		}
-		g.probe(d, name, t.monitor, t.file)
+		g.probe(d, name, t.monitor, t.initial, t.file)
 	case "bfd":
 		g.sessions = append(g.sessions, name)
-		g.probe(d, name, sessionMonitor(), checks.BFD{Session: name.text})
+		g.probe(d, name, sessionMonitor(), checks.Unknown, checks.BFD{Session: name.text})
 	case "process":
 		if t.process.Max > 0 && t.process.Max < t.process.Min {
 			d.fail(b.where("max"), "max %d: want at least min, %d", t.process.Max, t.process.Min)
 		}
-		g.probe(d, name, t.monitor, t.process)
+		g.probe(d, name, t.monitor, t.initial, t.process)
 	}
 }
 
 // probe adds something tracked that the engine probes. Their names are one
 // name space, whatever their kind.
-func (g *group) probe(d *decoder, name label, m checks.Monitor, p checks.Probe) {
+func (g *group) probe(d *decoder, name label, m checks.Monitor, initial checks.State, p checks.Probe) {
 	for _, other := range g.policy.Tracks {
 		if other.Name == name.text {
 			d.fail(name.at, "track %q is given twice, as two kinds", name.text)
@@ -127,5 +135,5 @@ func (g *group) probe(d *decoder, name label, m checks.Monitor, p checks.Probe) 
 	}
 	m = settle(m)
 	m.Probe = p
-	g.policy.Tracks = append(g.policy.Tracks, ScriptTrack{Name: name.text, Monitor: m})
+	g.policy.Tracks = append(g.policy.Tracks, ScriptTrack{Name: name.text, Monitor: m, Initial: initial})
 }

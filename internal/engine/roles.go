@@ -288,10 +288,14 @@ func (e *Engine) trackStates() []vrrp.TrackState {
 				s.Up, s.Reason = vs.quorum, vs.reason()
 			case "script", "file", "process", "bfd":
 				result := scripts[scriptUse{g.Name, t.Name}]
-				if result.To == checks.Unknown {
+				state, reason := result.To, result.Seen.Reason
+				if state == checks.Unknown {
+					state, reason = e.roles.initialOf(g.Name, t.Name), "has no verdict yet"
+				}
+				if state == checks.Unknown {
 					continue
 				}
-				s.Up, s.Reason = result.To == checks.Up, result.Seen.Reason
+				s.Up, s.Reason = state == checks.Up, reason
 			default:
 				continue // vrrp watches it itself
 			}
@@ -299,6 +303,21 @@ func (e *Engine) trackStates() []vrrp.TrackState {
 		}
 	}
 	return states
+}
+
+// initialOf returns what a track counts as before its first verdict.
+func (r *roles) initialOf(group, track string) checks.State {
+	for _, p := range r.policies {
+		if p.Group != group {
+			continue
+		}
+		for _, t := range p.Tracks {
+			if t.Name == track {
+				return t.Initial
+			}
+		}
+	}
+	return checks.Unknown
 }
 
 // scriptResults returns the last result of every script that a group tracks.

@@ -32,3 +32,41 @@ func TestProbedTracks(t *testing.T) {
 		})
 	}
 }
+
+// TestInitialTrack has a track count as configured in the first orders, and as
+// its verdict once there is one.
+func TestInitialTrack(t *testing.T) {
+	state := func(up bool, reason string) []vrrp.TrackState {
+		return []vrrp.TrackState{{Group: "front", Kind: "script", Name: "uplink", Up: up, Reason: reason}}
+	}
+	tests := []struct {
+		initial checks.State
+		sick    string
+		first   []vrrp.TrackState
+		then    []vrrp.TrackState
+	}{
+		{checks.Unknown, "", nil, state(true, "")},
+		{checks.Up, "gone", state(true, "has no verdict yet"), state(false, "gone")},
+		{checks.Down, "", state(false, "has no verdict yet"), state(true, "")},
+	}
+	for _, test := range tests {
+		t.Run(test.initial.String(), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t)
+				w.group(vrrp.Track{Kind: "script", Name: "uplink", Weight: 10})
+				m := checks.Monitor{Probe: probe{w.servers, "uplink"}, Interval: time.Second, Timeout: time.Second, Rise: 5, Fall: 5}
+				w.config.Groups[0].Tracks = []conf.ScriptTrack{{Name: "uplink", Monitor: m, Initial: test.initial}}
+				w.servers.set("uplink", test.sick)
+				w.start()
+				if got := w.router.first().Tracks; !slices.Equal(got, test.first) {
+					t.Errorf("at first %v, want %v", got, test.first)
+				}
+				w.after(10 * time.Second)
+				if orders, _ := w.router.orders(); !slices.Equal(orders.Tracks, test.then) {
+					t.Errorf("then %v, want %v", orders.Tracks, test.then)
+				}
+				w.stop(errSignal)
+			})
+		})
+	}
+}

@@ -11,6 +11,7 @@ vrrp "a" {
   track "process" "x" {}
   track "script" "x" {
     weight  = 255
+    initial = "fail"
     command = ["/bin/true"]
   }
   track "script" "x" { command = ["/bin/true"] }

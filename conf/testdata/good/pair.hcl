@@ -42,6 +42,7 @@ vrrp "front" {
     rise     = 2
     fall     = 3
     weight   = 20
+    initial  = "down"
   }
 
   hook "master" { command = ["/etc/director/on-master"] }

@@ -61,7 +61,7 @@ func referenceText() string {
 	b := page{seen: map[string]string{}}
 	b.WriteString("\n### Top level\n\nThese arguments stand outside of all blocks.\n")
 	writeKeys(&b, globalSchema.reference().keys)
-	for _, name := range []string{"log", "api", "ipvs", "scripts", "vrrp", "vrrp_sync_group", "static", "bfd", "check", "virtual_server"} {
+	for _, name := range []string{"log", "api", "ipvs", "scripts", "vrrp", "vrrp_sync_group", "static", "bfd", "notify_fifo", "check", "virtual_server"} {
 		r := kinds[name].ref()
 		r.once = kinds[name].once
 		writeBlock(&b, r, "", 3)

@@ -77,6 +77,7 @@ func bad() *engine.Status {
 	core := &s.BFD.Sessions[0]
 	core.State, core.Since, core.Reason, core.Problem = "init", ago(3*time.Second), "control detection time expired", "send: network is unreachable"
 	s.Kernel = engine.KernelStatus{LastError: "dial ipvs: operation not permitted"}
+	s.FIFOs = []engine.FIFOStatus{{Path: "/run/director/idle"}, {Path: "/run/director/notify", Written: 12, Dropped: 3, Full: true}}
 	s.Checks = engine.PaceStatus{Probes: 3, Lag: 1234 * time.Millisecond, LeftOut: 12, Repeated: 3, Late: true, Since: ago(20 * time.Second),
 		Reason: "probes start up to 1.234s late; the machine gives the director too little processor time"}
 	s.VRRP.Problems = []string{"group inside: no such interface"}

@@ -57,7 +57,7 @@ demo: build $(VM)
 	CGO_ENABLED=0 $(GO) build -o bin/demo ./integration/cmd/demo
 	DIRECTOR_PROGRAM=$(CURDIR)/bin/director $(VM) -limit 8h shell bin/demo
 
-# Writes the table of docs/performance.md. Takes about half an hour.
+# Writes the table of docs/performance.md. Takes about an hour.
 bench: build $(VM)
 	CGO_ENABLED=0 $(GO) build -o bin/bench ./integration/cmd/bench
 	DIRECTOR_PROGRAM=$(CURDIR)/bin/director $(VM) -limit 2h -out docs exec bin/bench

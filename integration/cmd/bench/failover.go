@@ -9,11 +9,14 @@ import (
 	"github.com/lvs-director/director/integration/lab"
 )
 
-// failover measures what a client sees, every 5 ms, when the master of a pair is
-// killed, stopped or unplugged.
+// upsets are what happens to the master of a pair.
+var upsets = []string{"kill -9", "hang", "graceful stop", "cable pulled", "reload", "failover command"}
+
+// failover measures what a client sees, every 5 ms, when something happens to the
+// master of a pair.
 func (b *bench) failover() error {
 	for _, interval := range []time.Duration{time.Second, 100 * time.Millisecond, 10 * time.Millisecond} {
-		for _, event := range []string{"kill -9", "graceful stop", "cable pulled"} {
+		for _, event := range upsets {
 			for range b.trials {
 				for _, p := range b.peers {
 					// A peer that hangs spoils its own trial and no other.
@@ -38,11 +41,14 @@ func (b *bench) failoverOnce(p peer, interval time.Duration, event string) error
 		return err
 	}
 	defer echo.Close()
-	master, _, err := p.start(n, n.A, work{pair: pair{interval: interval, priority: 150}})
+	master, err := p.start(n, n.A, work{pair: pair{interval: interval, priority: 150}})
 	if err != nil {
 		return err
 	}
-	if _, _, err := p.start(n, n.B, work{pair: pair{interval: interval, priority: 100}}); err != nil {
+	if event == "failover command" && master.handOver == nil {
+		return nil // it has none
+	}
+	if _, err := p.start(n, n.B, work{pair: pair{interval: interval, priority: 100}}); err != nil {
 		return err
 	}
 	ping, err := n.Client.Ping(lab.VIP(0), 5*time.Millisecond)
@@ -58,18 +64,33 @@ func (b *bench) failoverOnce(p peer, interval time.Duration, event string) error
 	if err := settled(n, ping, ask, interval); err != nil {
 		return err
 	}
+	what := fmt.Sprintf("failover at %v, %s: ", interval, event)
 
 	at := time.Now()
 	switch event {
 	case "kill -9":
 		err = master.SignalAll(syscall.SIGKILL)
+	case "hang":
+		err = master.SignalAll(syscall.SIGSTOP)
 	case "graceful stop":
 		err = master.Signal(syscall.SIGTERM)
 	case "cable pulled":
 		err = n.Pull(n.A, "eth0")
+	case "reload":
+		err = master.Signal(syscall.SIGHUP)
+	case "failover command":
+		err = master.handOver()
 	}
 	if err != nil {
 		return err
+	}
+	if event == "reload" {
+		// Long enough to read the configuration and for a backup to notice.
+		if _, err := ask.Await("rs1", at.Add(2*time.Second+4*interval), 20*time.Second); err != nil {
+			return err
+		}
+		b.table.add(what+"nobody answers through IPVS", "ms", p.name(), milliseconds(ask.Outage(at)))
+		return nil
 	}
 	takeover, err := ping.Await("B", at, 20*time.Second)
 	if err != nil {
@@ -78,9 +99,23 @@ func (b *bench) failoverOnce(p peer, interval time.Duration, event string) error
 	if _, err := ask.Await("rs1", time.Now().Add(100*time.Millisecond), 20*time.Second); err != nil {
 		return err
 	}
-	what := fmt.Sprintf("failover at %v, %s: ", interval, event)
 	b.table.add(what+"until the backup answers", "ms", p.name(), milliseconds(takeover))
 	b.table.add(what+"nobody answers through IPVS", "ms", p.name(), milliseconds(ask.Outage(at)))
+	if event != "cable pulled" {
+		return nil
+	}
+	back := time.Now()
+	if err := n.Plug(n.A, "eth0"); err != nil {
+		return err
+	}
+	if _, err := ping.Await("A", back, 20*time.Second); err != nil {
+		return err
+	}
+	// The switch and the neighbours have had time to lead astray.
+	if _, err := ask.Await("rs1", time.Now().Add(time.Second), 20*time.Second); err != nil {
+		return err
+	}
+	b.table.add(what+"nobody answers through IPVS when it is back", "ms", p.name(), milliseconds(ask.Outage(back)))
 	return nil
 }
 

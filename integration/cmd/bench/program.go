@@ -75,15 +75,15 @@ func startIn(n *lab.Network, p peer, w work, destinations int) (started, error) 
 		return started{}, err
 	}
 	defer trace.Close()
-	process, _, err := p.start(n, n.A, w)
+	r, err := p.start(n, n.A, w)
 	if err != nil {
 		return started{}, err
 	}
-	if err := awaitTraced(trace, process, "add_dest", destinations); err != nil {
+	if err := awaitTraced(trace, r.Process, "add_dest", destinations); err != nil {
 		return started{}, err
 	}
-	events, err := trace.Events(process.Started)
-	return started{n, process, events}, err
+	events, err := trace.Events(r.Started)
+	return started{n, r.Process, events}, err
 }
 
 // awaitTraced waits until the kernel has done something so often.

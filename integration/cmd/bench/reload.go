@@ -40,11 +40,11 @@ func (b *bench) reloadAll(p peer) error {
 	}
 	defer trace.Close()
 	task := work{virtuals: virtuals, check: 20 * time.Second, odd: 4567, weight: 1}
-	process, configure, err := p.start(n, n.A, task)
+	process, err := p.start(n, n.A, task)
 	if err != nil {
 		return err
 	}
-	if err := awaitTraced(trace, process, "add_dest", destinations); err != nil {
+	if err := awaitTraced(trace, process.Process, "add_dest", destinations); err != nil {
 		return err
 	}
 	memory, err := process.Memory()
@@ -54,10 +54,10 @@ func (b *bench) reloadAll(p peer) error {
 	b.table.add("10,000 tcp checks: peak memory, all processes", "KiB", p.name(), float64(memory.Peak))
 	for trial := range b.trials {
 		task.weight = trial + 2
-		if err := configure(task); err != nil {
+		if err := process.configure(task); err != nil {
 			return err
 		}
-		idle, err := cpuOver(process, 2*time.Second)
+		idle, err := cpuOver(process.Process, 2*time.Second)
 		if err != nil {
 			return err
 		}
@@ -72,7 +72,7 @@ func (b *bench) reloadAll(p peer) error {
 		if err := process.Signal(syscall.SIGHUP); err != nil {
 			return err
 		}
-		if err := awaitTraced(trace, process, "edit_dest", 1); err != nil {
+		if err := awaitTraced(trace, process.Process, "edit_dest", 1); err != nil {
 			return err
 		}
 		events, err := trace.Events(signalled)

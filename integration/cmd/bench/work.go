@@ -15,6 +15,7 @@ type work struct {
 	odd      int           // the real server whose weight is not 1, counted over all
 	weight   int           // its weight
 	pair     pair
+	routers  int // virtual routers on eth0 with four addresses each, at 1 s
 	group    int // addresses 10.2.0.x:80 of one virtual server with twenty real servers
 }
 
@@ -28,6 +29,9 @@ type pair struct {
 func vip(v int) string  { return fmt.Sprintf("10.1.%d.%d", v/250, v%250+1) }
 func real(x int) string { return fmt.Sprintf("10.21.%d.%d", x/250, x%250+1) }
 
+// virtual is the i-th address of virtual router x.
+func virtual(x, i int) string { return fmt.Sprintf("10.4.%d.%d/32", x, i+1) }
+
 // weightOf returns the weight of real server x, counted over all.
 func (w work) weightOf(x int) int {
 	if x == w.odd && w.weight > 0 {
@@ -40,8 +44,15 @@ func (w work) weightOf(x int) int {
 type peer interface {
 	name() string
 	groupDestinations(addresses int) int
-	// start starts it in a box; the function makes it read other work.
-	start(n *lab.Network, box *lab.Namespace, w work) (*lab.Process, func(work) error, error)
+	// start starts it in a box.
+	start(n *lab.Network, box *lab.Namespace, w work) (running, error)
+}
+
+// running is a peer at work.
+type running struct {
+	*lab.Process
+	configure func(work) error // for the next reload
+	handOver  func() error     // mastership, by an operator's word; nil: there is no such word
 }
 
 // groupServers are the real servers of a group.
@@ -74,6 +85,10 @@ func (director) config(w work) string {
 		}
 		b.WriteString("}\n")
 	}
+	for x := range w.routers {
+		fmt.Fprintf(&b, "vrrp \"r%d\" {\n  interface = \"eth0\"\n  virtual_router_id = %d\n  priority = 150\n  advertise_interval = \"1s\"\n  addresses = [%q, %q, %q, %q]\n}\n",
+			x+1, x+1, virtual(x, 0), virtual(x, 1), virtual(x, 2), virtual(x, 3))
+	}
 	if p := w.pair; p.interval > 0 {
 		for _, g := range []struct {
 			name, link, address, more string
@@ -91,18 +106,18 @@ func (director) config(w work) string {
 	return b.String()
 }
 
-func (d director) start(n *lab.Network, box *lab.Namespace, w work) (*lab.Process, func(work) error, error) {
-	running, err := n.NewDirector(box)
+func (d director) start(n *lab.Network, box *lab.Namespace, w work) (running, error) {
+	r, err := n.NewDirector(box)
 	if err != nil {
-		return nil, nil, err
+		return running{}, err
 	}
-	if err := running.Configure(d.config(w)); err != nil {
-		return nil, nil, err
+	if err := r.Configure(d.config(w)); err != nil {
+		return running{}, err
 	}
-	if err := running.Start(); err != nil {
-		return nil, nil, err
+	if err := r.Start(); err != nil {
+		return running{}, err
 	}
-	return running.Process, func(w work) error { return running.Configure(d.config(w)) }, nil
+	return running{r.Process, func(w work) error { return r.Configure(d.config(w)) }, r.Failover}, nil
 }
 
 // keepalived is the one to be measured against.
@@ -140,6 +155,13 @@ func (keepalived) config(w work) string {
 		}
 		b.WriteString("}\n")
 	}
+	for x := range w.routers {
+		fmt.Fprintf(&b, "vrrp_instance r%d {\n    state BACKUP\n    interface eth0\n    virtual_router_id %d\n    priority 150\n    version 3\n    advert_int 1\n    virtual_ipaddress {\n", x+1, x+1)
+		for i := range 4 {
+			fmt.Fprintf(&b, "        %s\n", virtual(x, i))
+		}
+		b.WriteString("    }\n}\n")
+	}
 	if p := w.pair; p.interval > 0 {
 		for _, g := range []struct {
 			name, link, address string
@@ -154,10 +176,10 @@ func (keepalived) config(w work) string {
 	return b.String()
 }
 
-func (k keepalived) start(n *lab.Network, box *lab.Namespace, w work) (*lab.Process, func(work) error, error) {
-	running, err := n.StartKeepalived(box, k.config(w))
+func (k keepalived) start(n *lab.Network, box *lab.Namespace, w work) (running, error) {
+	r, err := n.StartKeepalived(box, k.config(w))
 	if err != nil {
-		return nil, nil, err
+		return running{}, err
 	}
-	return running.Process, func(w work) error { return running.Configure(k.config(w)) }, nil
+	return running{r.Process, func(w work) error { return r.Configure(k.config(w)) }, nil}, nil
 }

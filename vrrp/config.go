@@ -89,11 +89,13 @@ type Config struct {
 func (c Config) Empty() bool { return len(c.Groups) == 0 && c.Static.empty() }
 
 // TrackState is the state of a track that the engine watches. A track without
-// a state is treated as down when its Weight is zero, and as of no effect otherwise.
+// a state is as it was before; if it never had any it is treated as down when
+// its Weight is zero, and as of no effect otherwise.
 type TrackState struct {
 	Group, Kind, Name string
 	Up                bool
 	Reason            string
+	Tentative         bool // not a verdict: counts only until there was one, also an earlier engine's
 }
 
 // Orders are all that the engine wants of VRRP. They are a level: sending the

@@ -169,7 +169,7 @@ func (l *loop) drain() {
 func (l *loop) command(now time.Time) {
 	p := l.router.commands()
 	if p.orders != nil && !l.stopping {
-		l.orders, l.ordered, l.orphaned = *p.orders, now, ""
+		l.orders, l.ordered, l.orphaned = p.orders.remember(l.orders), now, ""
 		if l.links != nil { // else the interfaces are about to be told
 			l.apply(now)
 		}

@@ -7,6 +7,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"go.uber.org/zap/zaptest"
 )
 
 // pair runs a test with two hosts whose session is up.
@@ -298,4 +300,38 @@ func TestConflicts(t *testing.T) {
 			t.Errorf("%s: want %v", tt.name, tt.want)
 		}
 	}
+}
+
+// TestStandstill: a machine that did not look for a while holds nothing against
+// the neighbour, whose packets may still lie in a queue, and finds it dead all
+// the same when none were there.
+func TestStandstill(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLAN()
+		a, b := l.add(t, "192.0.2.1"), l.add(t, "192.0.2.2")
+		s := NewSpeaker(zaptest.NewLogger(t), a)
+		s.install(map[string]Session{"b": a.to(b)})
+		p := s.byName["b"]
+		for _, state := range []State{Down, Up} {
+			d := Datagram{Source: b.addr, To: a.addr, TTL: 255}
+			d.Size = copy(d.Payload[:], packet{state: state, multiplier: 3, mine: 9, yours: p.machine.mine,
+				minTx: 100 * time.Millisecond, minRx: 100 * time.Millisecond}.appendTo(nil))
+			s.take(d)
+		}
+		if p.machine.state != Up {
+			t.Fatalf("%v", p.machine.state)
+		}
+		s.armed = p.next()
+		time.Sleep(10 * time.Second)
+		s.tick(time.Now())
+		if p.machine.state != Up {
+			t.Error("went down for a time in which nobody looked")
+		}
+		s.armed = time.Now().Add(300 * time.Millisecond)
+		time.Sleep(300 * time.Millisecond)
+		s.tick(time.Now())
+		if p.machine.state != Down || p.machine.diag != DetectionExpired {
+			t.Errorf("%v (%v) after the detection time", p.machine.state, p.machine.diag)
+		}
+	})
 }

@@ -285,12 +285,12 @@ func (e *Engine) trackStates() []vrrp.TrackState {
 				if !ok {
 					continue
 				}
-				s.Up, s.Reason = vs.quorum, vs.reason()
+				s.Up, s.Reason, s.Tentative = vs.quorum, vs.reason(), vs.awaits()
 			case "script", "file", "process", "bfd":
 				result := scripts[scriptUse{g.Name, t.Name}]
 				state, reason := result.To, result.Seen.Reason
 				if state == checks.Unknown {
-					state, reason = e.roles.initialOf(g.Name, t.Name), "has no verdict yet"
+					state, reason, s.Tentative = e.roles.initialOf(g.Name, t.Name), "has no verdict yet", true
 				}
 				if state == checks.Unknown {
 					continue

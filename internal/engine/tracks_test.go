@@ -36,8 +36,9 @@ func TestProbedTracks(t *testing.T) {
 // TestInitialTrack has a track count as configured in the first orders, and as
 // its verdict once there is one.
 func TestInitialTrack(t *testing.T) {
+	const unproven = "has no verdict yet"
 	state := func(up bool, reason string) []vrrp.TrackState {
-		return []vrrp.TrackState{{Group: "front", Kind: "script", Name: "uplink", Up: up, Reason: reason}}
+		return []vrrp.TrackState{{Group: "front", Kind: "script", Name: "uplink", Up: up, Reason: reason, Tentative: reason == unproven}}
 	}
 	tests := []struct {
 		initial checks.State
@@ -46,8 +47,8 @@ func TestInitialTrack(t *testing.T) {
 		then    []vrrp.TrackState
 	}{
 		{checks.Unknown, "", nil, state(true, "")},
-		{checks.Up, "gone", state(true, "has no verdict yet"), state(false, "gone")},
-		{checks.Down, "", state(false, "has no verdict yet"), state(true, "")},
+		{checks.Up, "gone", state(true, unproven), state(false, "gone")},
+		{checks.Down, "", state(false, unproven), state(true, "")},
 	}
 	for _, test := range tests {
 		t.Run(test.initial.String(), func(t *testing.T) {
@@ -69,4 +70,24 @@ func TestInitialTrack(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestTentativeTrack: before the first verdict a virtual server counts as down,
+// unless VRRP knows better from an engine before this one.
+func TestTentativeTrack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.config.VirtualServers = []*conf.VirtualServer{w.checked(pool(1))}
+		w.group(vrrp.Track{Kind: "virtual_server", Name: "web", Weight: -60})
+		w.servers.set("10.0.0.1", "gone")
+		w.start()
+		if first := w.router.first().Tracks; len(first) != 1 || first[0].Up || !first[0].Tentative {
+			t.Errorf("first orders %+v", first)
+		}
+		w.after(2 * time.Second)
+		if orders, _ := w.router.orders(); len(orders.Tracks) != 1 || orders.Tracks[0].Up || orders.Tracks[0].Tentative {
+			t.Errorf("orders after the verdict %+v", orders.Tracks)
+		}
+		w.stop(errSignal)
+	})
 }

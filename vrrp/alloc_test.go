@@ -2,6 +2,7 @@ package vrrp
 
 import (
 	"context"
+	"errors"
 	"net/netip"
 	"testing"
 	"time"
@@ -20,6 +21,9 @@ func (deadPort) close() error                { return nil }
 type deadNetwork struct{ done chan struct{} }
 
 func (n deadNetwork) open(link, bool) (port, error) { return deadPort(n), nil }
+func (deadNetwork) overhear(link, []netip.Addr) (ear, error) {
+	return nil, errors.ErrUnsupported
+}
 
 // stillLoop is a loop that the test itself turns, with one group.
 func stillLoop(tb testing.TB, g Group) *loop {

@@ -26,6 +26,7 @@ func (l *loop) apply(now time.Time) {
 	}
 	l.core.assign(now, places)
 	l.untap()
+	l.overhear()
 	l.wishing = true
 }
 

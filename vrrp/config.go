@@ -154,6 +154,7 @@ type Status struct {
 	LatenessMax  time.Duration // the latest that an advertisement was sent, since start
 	LastAdvertAt time.Time     // heard from another router
 	Split        Split         // proof of a second master
+	Stranger     Stranger      // somebody else who claims an address
 }
 
 // Split is proof that there are, or were, two masters: advertisements of

@@ -34,6 +34,7 @@ type lanHost struct {
 	// Guarded by lan.mu.
 	links   links
 	ports   []*lanPort
+	ears    []*lanEar
 	cut     bool          // hears and is heard by nobody
 	refuse  error         // of hold
 	stuck   time.Duration // how long the kernel takes

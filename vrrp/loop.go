@@ -32,7 +32,9 @@ type loop struct {
 	taps        map[tapKey]*tap
 	refused     map[tapKey]string // why a port could not be opened
 	inbox       chan *frame
-	dead        chan *tap // receivers that have ended by themselves
+	dead        chan *tap         // receivers that have ended by themselves
+	ears        map[int]*listener // by interface
+	claims      chan claim
 	frames      sync.Pool // of *frame
 	linkChanges chan links
 
@@ -60,6 +62,8 @@ func newLoop(r *Local, group *errgroup.Group, ctx context.Context) *loop {
 		taps:        make(map[tapKey]*tap),
 		inbox:       make(chan *frame, inboxSize),
 		dead:        make(chan *tap, inboxSize),
+		ears:        make(map[int]*listener),
+		claims:      make(chan claim),
 		frames:      sync.Pool{New: func() any { return new(frame) }},
 		linkChanges: make(chan links, 1),
 		payload:     make([]byte, 0, maxPayload),
@@ -93,6 +97,8 @@ func (l *loop) run(ctx context.Context) error {
 			l.receive(time.Now(), f)
 		case t := <-l.dead:
 			l.bury(t)
+		case c := <-l.claims:
+			l.suspect(time.Now(), c)
 		case k := <-l.keeper.reports:
 			l.settled(time.Now(), k)
 		case f := <-l.fitter.reports:
@@ -259,5 +265,8 @@ func (l *loop) cleared(now time.Time) bool {
 func (l *loop) close() {
 	for key, t := range l.taps {
 		l.closeTap(key, t)
+	}
+	for _, e := range l.ears {
+		l.closeEar(e)
 	}
 }

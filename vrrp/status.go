@@ -31,6 +31,7 @@ type body struct {
 	lateness               time.Duration
 	lastHeard              time.Time
 	split                  Split
+	stranger               Stranger
 }
 
 func newMember(g Group) *member {
@@ -114,6 +115,8 @@ func (l *loop) status(now time.Time, m *member) Status {
 		},
 	}
 	s.Split.Now = m.splitNow(now)
+	s.Stranger = m.stranger
+	s.Stranger.Now = m.strangerNow(now)
 	switch m.state {
 	case Master:
 		s.MasterAddr, s.MasterPrio = m.p.self, m.p.priority

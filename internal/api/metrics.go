@@ -141,6 +141,10 @@ func (m *metricsWriter) groups(groups []engine.GroupStatus) {
 		func(g engine.GroupStatus) float64 { return float64(g.Priority) })
 	each("director_vrrp_addresses", "gauge", "Virtual addresses held now.",
 		func(g engine.GroupStatus) float64 { return float64(len(g.Addresses)) })
+	each("director_vrrp_split", "gauge", "1 while another master of the group is heard.",
+		func(g engine.GroupStatus) float64 { return truth(g.Split != "") })
+	each("director_vrrp_conflict", "gauge", "1 while somebody else claims an address of the group by ARP.",
+		func(g engine.GroupStatus) float64 { return truth(g.Stranger != "") })
 	each("director_vrrp_routes", "gauge", "Virtual routes in the kernel now.",
 		func(g engine.GroupStatus) float64 { return float64(g.Routes) })
 	each("director_vrrp_rules", "gauge", "Virtual rules of the routing policy in the kernel now.",

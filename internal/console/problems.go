@@ -86,6 +86,12 @@ func (s Style) ofGroups(v engine.VRRPStatus, add func(Severity, string, ...any))
 		if g.State == "FAULT" {
 			add(Critical, "group %s is FAULT for %s: %s", g.Name, s.since(g.Since), reasonOr(g.Reason, "no reason given"))
 		}
+		if g.Split != "" {
+			add(Critical, "group %s has two masters: also %s", g.Name, clean(g.Split))
+		}
+		if g.Stranger != "" {
+			add(Critical, "an address of group %s is somebody else's, too: %s", g.Name, clean(g.Stranger))
+		}
 	}
 }
 

@@ -46,6 +46,7 @@ const (
 	KindApply    Kind = "apply"    // the kernel refused something
 	KindSync     Kind = "sync"     // the connection-sync daemon changed
 	KindSplit    Kind = "split"    // another router is master of a group too, or no longer
+	KindConflict Kind = "conflict" // somebody else claims an address of a group by ARP, or no longer
 	KindOperator Kind = "operator" // somebody asked for something
 
 	KindMaintenance Kind = "maintenance" // a file takes a real server into maintenance, or does so no longer
@@ -54,5 +55,5 @@ const (
 // Kinds returns every kind, in the order in which they are documented.
 func Kinds() []Kind {
 	return []Kind{KindStart, KindCheck, KindReal, KindWeight, KindQuorum, KindPanic, KindPace, KindRole, KindTrack, KindBFD, KindHook,
-		KindReload, KindDrift, KindApply, KindSync, KindSplit, KindOperator, KindMaintenance}
+		KindReload, KindDrift, KindApply, KindSync, KindSplit, KindConflict, KindOperator, KindMaintenance}
 }

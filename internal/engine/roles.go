@@ -131,6 +131,7 @@ func (e *Engine) takeReport(report vrrp.Report) {
 		e.setRole(s.Group, s.State, s.Reason)
 		if _, configured := r.states[s.Group]; configured {
 			e.tellSplit(s, r.status[s.Group].Split.Now)
+			e.tellStranger(s, r.status[s.Group].Stranger.Now)
 			r.status[s.Group] = s
 		}
 	}
@@ -180,6 +181,20 @@ func (e *Engine) tellSplit(s vrrp.Status, before bool) {
 	if !s.Split.Now {
 		ev.From, ev.To = ev.To, ev.From
 		ev.Reason = fmt.Sprintf("%s is not heard any more", s.Split.Addr)
+	}
+	e.event(ev)
+}
+
+// tellStranger makes an event of somebody else's claim to an address, and of its end.
+func (e *Engine) tellStranger(s vrrp.Status, before bool) {
+	if s.Stranger.Now == before {
+		return
+	}
+	ev := Event{Kind: KindConflict, Group: s.Group, From: "ours alone", To: "claimed",
+		Reason: fmt.Sprintf("%s says that %s is his", s.Stranger.MAC, s.Stranger.Addr)}
+	if !s.Stranger.Now {
+		ev.From, ev.To = ev.To, ev.From
+		ev.Reason = fmt.Sprintf("%s does not say any more that %s is his, or we are not MASTER any more", s.Stranger.MAC, s.Stranger.Addr)
 	}
 	e.event(ev)
 }

@@ -94,6 +94,9 @@ func (e *Engine) vrrpStatus() VRRPStatus {
 		if st.Split.Now {
 			gs.Split = fmt.Sprintf("%s (priority %d) since %s", st.Split.Addr, st.Split.Priority, st.Split.Since.Format(time.RFC3339))
 		}
+		if st.Stranger.Now {
+			gs.Stranger = fmt.Sprintf("%s claims %s since %s", st.Stranger.MAC, st.Stranger.Addr, st.Stranger.Since.Format(time.RFC3339))
+		}
 		if st.MasterAddr.IsValid() {
 			gs.Master = fmt.Sprintf("%s (priority %d)", st.MasterAddr, st.MasterPrio)
 		}

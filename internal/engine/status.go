@@ -91,6 +91,7 @@ type GroupStatus struct {
 	DroppedBy map[string]uint64 `json:"dropped_by,omitempty"` // reason: count
 	Late      time.Duration     `json:"late_ns"`              // the latest that an advertisement was sent
 	Split     string            `json:"split,omitempty"`      // another master that is heard, since when
+	Stranger  string            `json:"stranger,omitempty"`   // who else claims an address by ARP, since when
 }
 
 // ServiceStatus is one virtual server.

@@ -57,7 +57,8 @@ func (b *bench) routersOnce(p peer) error {
 		}
 	}
 	time.Sleep(settling)
-	listener, err := n.Start(n.B, filepath.Join(folder, "log"), "tcpdump", "-tt", "-n", "-l", "--immediate-mode", "-i", "eth0", "vrrp")
+	// Packets are cut short: else the ring of tcpdump has room for eight, of a burst of 250.
+	listener, err := n.Start(n.B, filepath.Join(folder, "log"), "tcpdump", "-tt", "-n", "-l", "--immediate-mode", "-s", "128", "-i", "eth0", "vrrp")
 	if err != nil {
 		return err
 	}

@@ -140,8 +140,7 @@ func (l *loop) status(now time.Time, m *member) Status {
 // witness notes another master's advertisement, heard by a master. A router
 // that has just taken over hears the one it preempts once more: that is no proof.
 func (l *loop) witness(now time.Time, m *member, a heard) {
-	established := m.serving() && now.Sub(m.since) > m.p.masterDown(m.p.interval)
-	if !established || a.priority == 0 {
+	if !m.established(now) || a.priority == 0 {
 		return
 	}
 	if !m.splitNow(now) {
@@ -151,6 +150,12 @@ func (l *loop) witness(now time.Time, m *member, a heard) {
 	}
 	m.split.Last, m.split.Addr, m.split.Priority = now, a.src, a.priority
 	m.split.Adverts++
+}
+
+// established tells whether the member has been master for long enough to have
+// silenced the others.
+func (m *member) established(now time.Time) bool {
+	return m.serving() && now.Sub(m.since) > m.p.masterDown(m.p.interval)
 }
 
 // splitNow tells whether another master is still heard.

@@ -131,9 +131,8 @@ func (l *loop) hear(e *listener) {
 // suspect notes a claim to an address of which this router is master.
 func (l *loop) suspect(now time.Time, c claim) {
 	for _, m := range l.core.members {
-		established := m.serving() && now.Sub(m.since) > m.p.masterDown(m.p.interval)
 		switch {
-		case m.link.index != c.index || !established || bytes.Equal(c.mac, m.link.mac) || bytes.Equal(c.mac, m.link.vmac):
+		case m.link.index != c.index || !m.established(now) || bytes.Equal(c.mac, m.link.mac) || bytes.Equal(c.mac, m.link.vmac):
 			continue
 		case !slices.ContainsFunc(m.group.held(), func(p netip.Prefix) bool { return p.Addr() == c.addr }):
 			continue

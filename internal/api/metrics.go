@@ -63,43 +63,25 @@ func writeMetrics(w io.Writer, s *engine.Status) error {
 func (m *metricsWriter) daemon(s *engine.Status) {
 	m.family("director_info", "gauge", "Version and node name of this director; always 1.")
 	m.sample(1, "version", s.Version, "node", s.Node)
-	m.family("director_start_time_seconds", "gauge", "When this director started, in seconds since 1970.")
-	m.sample(seconds(s.Started))
-	m.family("director_config_loaded_timestamp_seconds", "gauge", "When the running configuration was loaded.")
-	m.sample(seconds(s.Config.Loaded))
-	m.family("director_config_reloads_total", "counter", "Reloads that were taken.")
-	m.sample(float64(s.Config.Reloads))
-	m.family("director_config_last_reload_successful", "gauge", "1 unless the last reload was refused.")
-	m.sample(truth(s.Config.LastError == ""))
-	m.family("director_kernel_in_sync", "gauge", "1 when the kernel's table is what it should be.")
-	m.sample(truth(s.Kernel.InSync))
-	m.family("director_kernel_last_resync_timestamp_seconds", "gauge", "When the kernel's table was last compared.")
-	m.sample(seconds(s.Kernel.LastResync))
-	m.family("director_kernel_repairs_total", "counter", "Rows put right after somebody else changed them.")
-	m.sample(float64(s.Kernel.Repairs))
-	m.family("director_kernel_operations_total", "counter", "Changes made to the kernel's table.")
-	m.sample(float64(s.Kernel.Operations))
+	m.one("director_start_time_seconds", "gauge", "When this director started, in seconds since 1970.", seconds(s.Started))
+	m.one("director_config_loaded_timestamp_seconds", "gauge", "When the running configuration was loaded.", seconds(s.Config.Loaded))
+	m.one("director_config_reloads_total", "counter", "Reloads that were taken.", float64(s.Config.Reloads))
+	m.one("director_config_last_reload_successful", "gauge", "1 unless the last reload was refused.", truth(s.Config.LastError == ""))
+	m.one("director_kernel_in_sync", "gauge", "1 when the kernel's table is what it should be.", truth(s.Kernel.InSync))
+	m.one("director_kernel_last_resync_timestamp_seconds", "gauge", "When the kernel's table was last compared.", seconds(s.Kernel.LastResync))
+	m.one("director_kernel_repairs_total", "counter", "Rows put right after somebody else changed them.", float64(s.Kernel.Repairs))
+	m.one("director_kernel_operations_total", "counter", "Changes made to the kernel's table.", float64(s.Kernel.Operations))
 	c := s.Checks
-	m.family("director_probes", "gauge", "Probes that are run again and again; one that many use counts once.")
-	m.sample(float64(c.Probes))
-	m.family("director_probes_in_flight", "gauge", "Probes under way.")
-	m.sample(float64(c.InFlight))
-	m.family("director_probes_waiting", "gauge", "Probes that are due while as many of their kind as may run are running.")
-	m.sample(float64(c.Waiting))
-	m.family("director_probes_started_total", "counter", "Probes started.")
-	m.sample(float64(c.Started))
-	m.family("director_probes_left_out_total", "counter", "Probes left out, more than half an interval late.")
-	m.sample(float64(c.LeftOut))
-	m.family("director_probes_repeated_total", "counter", "Probes asked again, since they failed while this director did not run.")
-	m.sample(float64(c.Repeated))
-	m.family("director_probes_failed_here_total", "counter", "Probes that failed for want of something on this machine; they do not count.")
-	m.sample(float64(c.FailedHere))
-	m.family("director_probes_lag_seconds", "gauge", "The latest start of a probe in the last 10 to 20 seconds.")
-	m.sample(c.Lag.Seconds())
-	m.family("director_probes_late", "gauge", "1 while this machine cannot keep up with its checks.")
-	m.sample(truth(c.Late))
-	m.family("director_vrrp_connected", "gauge", "1 when the VRRP process answers.")
-	m.sample(truth(s.VRRP.Connected))
+	m.one("director_probes", "gauge", "Probes that are run again and again; one that many use counts once.", float64(c.Probes))
+	m.one("director_probes_in_flight", "gauge", "Probes under way.", float64(c.InFlight))
+	m.one("director_probes_waiting", "gauge", "Probes that are due while as many of their kind as may run are running.", float64(c.Waiting))
+	m.one("director_probes_started_total", "counter", "Probes started.", float64(c.Started))
+	m.one("director_probes_left_out_total", "counter", "Probes left out, more than half an interval late.", float64(c.LeftOut))
+	m.one("director_probes_repeated_total", "counter", "Probes asked again, since they failed while this director did not run.", float64(c.Repeated))
+	m.one("director_probes_failed_here_total", "counter", "Probes that failed for want of something on this machine; they do not count.", float64(c.FailedHere))
+	m.one("director_probes_lag_seconds", "gauge", "The latest start of a probe in the last 10 to 20 seconds.", c.Lag.Seconds())
+	m.one("director_probes_late", "gauge", "1 while this machine cannot keep up with its checks.", truth(c.Late))
+	m.one("director_vrrp_connected", "gauge", "1 when the VRRP process answers.", truth(s.VRRP.Connected))
 }
 
 func (m *metricsWriter) fifos(list []engine.FIFOStatus) {
@@ -307,6 +289,12 @@ func (m *metricsWriter) family(name, kind, help string) {
 	m.line = append(append(m.line, "\n# TYPE "...), name...)
 	m.line = append(append(append(m.line, ' '), kind...), '\n')
 	m.out.Write(m.line) // an error sticks to the bufio.Writer until Flush
+}
+
+// one writes a family that has one value and no labels.
+func (m *metricsWriter) one(name, kind, help string, value float64) {
+	m.family(name, kind, help)
+	m.sample(value)
 }
 
 // sample writes one value under label names and values by turns. NaN is no sample.

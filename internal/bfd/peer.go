@@ -173,6 +173,7 @@ func (q *queue) Push(x any) {
 func (q *queue) Pop() any {
 	last := len(*q) - 1
 	p := (*q)[last]
+	(*q)[last] = nil
 	*q = (*q)[:last]
 	return p
 }

@@ -61,15 +61,19 @@ func (l *loop) overhear() {
 	wanted := make(map[int][]netip.Addr)
 	on := make(map[int]link)
 	for _, m := range l.core.members {
+		index := m.link.index
+		if index == 0 {
+			continue
+		}
+		addrs := wanted[index]
 		for _, p := range m.group.held() {
-			if m.link.index != 0 && p.Addr().Is4() {
-				wanted[m.link.index] = append(wanted[m.link.index], p.Addr())
-				on[m.link.index] = m.link
+			if p.Addr().Is4() {
+				addrs = append(addrs, p.Addr())
 			}
 		}
-	}
-	for _, addrs := range wanted {
-		slices.SortFunc(addrs, netip.Addr.Compare)
+		if len(addrs) > 0 {
+			wanted[index], on[index] = addrs, m.link
+		}
 	}
 	for index, e := range l.ears {
 		if slices.Equal(e.addrs, wanted[index]) {

@@ -132,7 +132,8 @@ func (l *loop) hear(e *listener) {
 	}
 }
 
-// suspect notes a claim to an address of which this router is master.
+// suspect notes a claim to an address of which this router is master. It is not
+// told at once: who preempts may be heard by ARP before its advertisement.
 func (l *loop) suspect(now time.Time, c claim) {
 	for _, m := range l.core.members {
 		switch {
@@ -144,8 +145,6 @@ func (l *loop) suspect(now time.Time, c claim) {
 		s := &m.stranger
 		if s.Last.Before(m.since) || now.Sub(s.Last) > strangerMemory {
 			s.Since = now
-			l.log.Warn("somebody else claims an address", zap.String("group", m.name),
-				zap.Stringer("address", c.addr), zap.Stringer("mac", c.mac))
 		}
 		s.Last, s.Addr, s.MAC = now, c.addr, c.mac.String()
 	}

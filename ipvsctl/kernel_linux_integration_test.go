@@ -108,6 +108,7 @@ func TestLinuxUnloaded(t *testing.T) {
 		lsmod | grep ^ip_vs || exit 0
 		sleep 0.1
 	done
+	lsns -t net -o NS,NPROCS,PID,COMMAND,PATH # who uses them
 	exit 1`)
 	var err error
 	for range 2 { // the first may fail and then opens again, which loads the module

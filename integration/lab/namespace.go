@@ -71,9 +71,15 @@ func newNamespace(name string) (*Namespace, error) {
 	if err == nil {
 		err = n.links.LinkSetUp(lo)
 	}
+	// A connection that was closed while its cable was cut keeps its namespace,
+	// and IPVS's modules with it, for as long as the kernel repeats what nobody
+	// acknowledges: 100 seconds by default.
+	if err == nil {
+		err = n.Sysctl("ipv4/tcp_orphan_retries", "1")
+	}
 	if err != nil {
 		n.close()
-		return nil, fmt.Errorf("make namespace %s: set lo up: %w", name, err)
+		return nil, fmt.Errorf("make namespace %s: %w", name, err)
 	}
 	return n, nil
 }

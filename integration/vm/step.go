@@ -49,6 +49,9 @@ func (r *runner) run(index int, step Step) error {
 	started := time.Now()
 	exit := r.execute(index, step)
 	exit.Elapsed = time.Since(started)
+	if os.Getpid() == 1 { // else most of what runs is not ours
+		exit.Left = killLeft(grace)
+	}
 	return r.send(Event{Step: index, Stream: Ended, Exit: exit})
 }
 

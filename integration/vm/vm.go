@@ -78,6 +78,9 @@ type Exit struct {
 	Late    bool
 	Elapsed time.Duration
 	Error   string // why it could not be started
+	// Left are the processes that a step in a guest has not ended, as
+	// "PID NAME". They are killed, or they would disturb the next step.
+	Left []string
 }
 
 // Err returns nil for success, else what happened.

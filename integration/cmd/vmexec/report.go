@@ -163,6 +163,9 @@ func (w *watcher) end(exit vm.Exit) {
 			}
 		}
 	}
+	if len(exit.Left) > 0 {
+		fail("left running: %s", strings.Join(exit.Left, ", "))
+	}
 	if err := exit.Err(); err != nil {
 		if log := w.logs[""]; log != nil && !w.report.verbose {
 			fmt.Fprint(w.report.out, log.String()) // a panic, for example

@@ -35,6 +35,7 @@ func TestReport(t *testing.T) {
 		{"a panic fails what runs", []string{"TestA", "TestB"}, dying, vm.Exit{Status: 2}, 1, []string{"p TestB: did not finish: exit status 2"}, []string{"panic: oh no"}, nil},
 		{"a test that never ran", []string{"TestA", "TestC"}, passing, vm.Exit{}, 1, []string{"p TestC: did not finish: <nil>"}, nil, nil},
 		{"a bad end after good tests", []string{"TestA"}, passing, vm.Exit{Status: 66}, 1, []string{"p exit status 66"}, nil, nil},
+		{"what is left running", []string{"TestA"}, passing, vm.Exit{Left: []string{"7 sh", "9 nginx"}}, 1, []string{"p left running: 7 sh, 9 nginx"}, nil, nil},
 		{"no program", []string{"TestA"}, "", vm.Exit{Status: 127, Error: "no such file"}, 0, []string{"p TestA: did not finish: no such file"}, nil, nil},
 	}
 	for _, tt := range tests {

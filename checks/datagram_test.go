@@ -74,6 +74,7 @@ func TestDatagrams(t *testing.T) {
 	login := func(a netip.AddrPort) Probe {
 		return Radius{Target: a, Secret: secret, User: "check", Password: "a password of more than sixteen"}
 	}
+	const cdn = "\x03cdn\xc0\x0c" // .example.net, as in the question
 	silence := func([]byte) []byte { return nil }
 	garbage := func([]byte) []byte { return []byte("\x00\xff garbage") }
 	tests := []struct {
@@ -105,6 +106,14 @@ func TestDatagrams(t *testing.T) {
 		{"dns, HTTPS", dnsRecord(65, "\x00\x01\x00"), ask(DNS{Type: "HTTPS", Answer: []string{`\# 3 000100`}}), ""},
 		{"dns, other data", dnsRecord(257, "\x00"), ask(DNS{Type: "CAA", Answer: []string{`\# 1 01`}}), `dns: answer has no \# 1 01, but \# 1 00`},
 		{"dns, no record of the type", dnsRecord(0, ""), ask(DNS{Type: "TYPE257"}), "dns: no TYPE257 record of example.net"},
+
+		{"dns, only an alias", dnsAlias(cdn), ask(DNS{}), "dns: no A record of example.net, only an alias (CNAME) to cdn.example.net"},
+		{"dns, only aliases", dnsAlias("\x03www\xc0\x0c", cdn), ask(DNS{Type: "aaaa"}), "dns: no AAAA record of example.net, only an alias (CNAME) to cdn.example.net"},
+		{"dns, the alias is wanted data of another type", dnsAlias(cdn), ask(DNS{Answer: []string{"cdn.example.net"}}), "dns: no A record of example.net, only an alias"},
+		{"dns, an alias and its end", func(b []byte) []byte { return dnsAlso(dnsAlias(cdn)(b), 1, "\xc0\x00\x02\x07") }, ask(DNS{Answer: []string{"192.0.2.7", "cdn.example.net"}}), ""},
+		{"dns, the alias is asked for", dnsAlias(cdn), ask(DNS{Type: "CNAME"}), ""},
+		{"dns, anything is asked for", dnsAlias(cdn), ask(DNS{Type: "ANY"}), ""},
+		{"dns, an alias to nothing is fine", dnsAlias(cdn), ask(DNS{Empty: true}), ""},
 
 		{"sip", sip("200 OK"), options, ""},
 		{"sip, busy", sip("503 Busy"), options, "sip: status 503, wanted 200"},
@@ -167,6 +176,7 @@ func FuzzDNSJudge(f *testing.F) {
 	}
 	f.Add(dnsRecord(16, "\x05\x1b[2J\n")(other))
 	f.Add(dnsRecord(65, "\x00\x01\x00")(other))
+	f.Add(dnsAlias("\x03cdn\xc0\x0c")(question))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		problem := picky.judge(b, question)
 		wantSense(t, Observation{OK: problem == "", Reason: problem})

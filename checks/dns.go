@@ -90,7 +90,7 @@ func (p DNS) question() ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("name %q: %w", p.Name, err)
 	}
-	kind, ok := DNSType(cmp.Or(p.Type, "A"))
+	kind, ok := DNSType(p.wanted())
 	if !ok {
 		return nil, fmt.Errorf("type %q: want the name of a type of records, or TYPE and its number", p.Type)
 	}
@@ -104,6 +104,9 @@ func (p DNS) question() ([]byte, error) {
 	}
 	return b, nil
 }
+
+// wanted is the type of records that is asked for.
+func (p DNS) wanted() string { return strings.ToUpper(cmp.Or(p.Type, "A")) }
 
 // judge says what is wrong with an answer to asked; nothing if it is good.
 func (p DNS) judge(answer, asked []byte) string {
@@ -125,32 +128,52 @@ func (p DNS) judge(answer, asked []byte) string {
 	if err := parser.SkipAllQuestions(); err != nil {
 		return "malformed answer: " + err.Error()
 	}
-	data, err := answers(&parser)
+	found, err := answers(&parser)
 	if err != nil && !header.Truncated {
 		return "malformed answer: " + err.Error()
 	}
-	if len(data) == 0 && !p.Empty {
-		return fmt.Sprintf("no %s record of %s", strings.ToUpper(cmp.Or(p.Type, "A")), p.Name)
+	// A server that cannot follow an alias (CNAME) to its end answers with that
+	// alone (RFC 1034, section 4.3.2, step 3a): no error, and no use to a client.
+	kind, _ := DNSType(p.wanted())
+	if !found.has(dnsmessage.Type(kind)) && !p.Empty {
+		problem := fmt.Sprintf("no %s record of %s", p.wanted(), p.Name)
+		if found.alias != "" {
+			problem += ", only an alias (CNAME) to " + strings.TrimSuffix(firstLine([]byte(found.alias)), ".")
+		}
+		return problem
 	}
 	for _, want := range p.Answer {
-		if !slices.ContainsFunc(data, func(d string) bool { return sameData(d, want) }) {
-			return fmt.Sprintf("answer has no %s, but %s", want, cmp.Or(firstLine([]byte(strings.Join(data, ", "))), "nothing"))
+		if !slices.ContainsFunc(found.data, func(d string) bool { return sameData(d, want) }) {
+			return fmt.Sprintf("answer has no %s, but %s", want, cmp.Or(firstLine([]byte(strings.Join(found.data, ", "))), "nothing"))
 		}
 	}
 	return ""
 }
 
-// answers returns the data of the answers, as text: an address, a name, a text,
-// host and port of SRV; and of other types what dnsUnknown makes of it.
-func answers(parser *dnsmessage.Parser) ([]string, error) {
-	var data []string
+// records are those of an answer.
+type records struct {
+	types []dnsmessage.Type
+	data  []string // as text: an address, a name, a text, host and port of SRV; and of other types what dnsUnknown makes of it
+	alias string   // that the last CNAME leads to
+}
+
+// has reports whether a record is of the type, or there is any if that is ANY.
+func (r records) has(kind dnsmessage.Type) bool {
+	return slices.Contains(r.types, kind) || kind == dnsmessage.TypeALL && len(r.types) > 0
+}
+
+// answers reads the records of an answer, as far as they can be read.
+func answers(parser *dnsmessage.Parser) (found records, err error) {
+	add := func(kind dnsmessage.Type, data string) {
+		found.types, found.data = append(found.types, kind), append(found.data, data)
+	}
 	for {
 		header, err := parser.AnswerHeader()
 		if err == dnsmessage.ErrSectionDone {
-			return data, nil
+			return found, nil
 		}
 		if err != nil {
-			return data, err
+			return found, err
 		}
 		switch header.Type {
 		case dnsmessage.TypeA, dnsmessage.TypeAAAA, dnsmessage.TypeCNAME, dnsmessage.TypeMX, dnsmessage.TypeNS,
@@ -158,34 +181,35 @@ func answers(parser *dnsmessage.Parser) ([]string, error) {
 		default:
 			body, err := parser.UnknownResource()
 			if err != nil {
-				return data, err
+				return found, err
 			}
-			data = append(data, dnsUnknown(body.Data))
+			add(header.Type, dnsUnknown(body.Data))
 			continue
 		}
 		r, err := parser.Answer()
 		if err != nil {
-			return data, err
+			return found, err
 		}
 		switch body := r.Body.(type) {
 		case *dnsmessage.AResource:
-			data = append(data, netip.AddrFrom4(body.A).String())
+			add(header.Type, netip.AddrFrom4(body.A).String())
 		case *dnsmessage.AAAAResource:
-			data = append(data, netip.AddrFrom16(body.AAAA).String())
+			add(header.Type, netip.AddrFrom16(body.AAAA).String())
 		case *dnsmessage.CNAMEResource:
-			data = append(data, body.CNAME.String())
+			found.alias = body.CNAME.String()
+			add(header.Type, found.alias)
 		case *dnsmessage.MXResource:
-			data = append(data, body.MX.String())
+			add(header.Type, body.MX.String())
 		case *dnsmessage.NSResource:
-			data = append(data, body.NS.String())
+			add(header.Type, body.NS.String())
 		case *dnsmessage.PTRResource:
-			data = append(data, body.PTR.String())
+			add(header.Type, body.PTR.String())
 		case *dnsmessage.SOAResource:
-			data = append(data, body.NS.String())
+			add(header.Type, body.NS.String())
 		case *dnsmessage.SRVResource:
-			data = append(data, fmt.Sprintf("%s:%d", strings.TrimSuffix(body.Target.String(), "."), body.Port))
+			add(header.Type, fmt.Sprintf("%s:%d", strings.TrimSuffix(body.Target.String(), "."), body.Port))
 		case *dnsmessage.TXTResource:
-			data = append(data, strings.Join(body.TXT, ""))
+			add(header.Type, strings.Join(body.TXT, ""))
 		}
 	}
 }

@@ -70,11 +70,8 @@ func dnsAnswer(rcode byte, addrs ...string) func(question []byte) []byte {
 		b := append([]byte(nil), question...)
 		b[2] |= 0x80
 		b[3] = b[3]&0xf0 | rcode
-		b[7] = byte(len(addrs))
 		for _, a := range addrs {
-			four := netip.MustParseAddr(a).As4()
-			b = append(b, 0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4)
-			b = append(b, four[:]...)
+			b = dnsAlso(b, 1, string(netip.MustParseAddr(a).AsSlice()))
 		}
 		return b
 	}
@@ -85,12 +82,28 @@ func dnsRecord(kind uint16, data string) func(question []byte) []byte {
 	return func(question []byte) []byte {
 		b := dnsAnswer(0)(question)
 		if asked := binary.BigEndian.Uint16(question[len(question)-4:]); asked == kind {
-			b[7] = 1
-			b = append(binary.BigEndian.AppendUint16(append(b, 0xc0, 12), kind), 0, 1, 0, 0, 0, 60, 0, byte(len(data)))
-			b = append(b, data...)
+			b = dnsAlso(b, kind, data)
 		}
 		return b
 	}
+}
+
+// dnsAlias answers with one CNAME for each of names, whatever was asked for.
+func dnsAlias(names ...string) func(question []byte) []byte {
+	return func(question []byte) []byte {
+		b := dnsAnswer(0)(question)
+		for _, name := range names {
+			b = dnsAlso(b, 5, name)
+		}
+		return b
+	}
+}
+
+// dnsAlso returns the answer b with one more record.
+func dnsAlso(b []byte, kind uint16, data string) []byte {
+	b[7]++
+	b = append(binary.BigEndian.AppendUint16(append(b, 0xc0, 12), kind), 0, 1, 0, 0, 0, 60, 0, byte(len(data)))
+	return append(b, data...)
 }
 
 // grpcServer says the state of the service web.

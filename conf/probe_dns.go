@@ -17,7 +17,7 @@ var dnsVariant = networkVariant(
 			checkedText("name", "string", func(c *dnsCheck) *string { return &c.probe.Name }, checkDomain,
 				"what is asked for").must(),
 			checkedText("type", "string", func(c *dnsCheck) *string { return &c.probe.Type }, checkDNSType,
-				"of the records asked for: `\"MX\"`, `\"HTTPS\"`, or any by its number, `\"TYPE65\"`"),
+				"of the records asked for: `\"MX\"`, `\"HTTPS\"`, or any by its number, `\"TYPE65\"`. An answer with an alias (CNAME) alone has none of another type"),
 			choice("protocol", []word[bool]{{"udp", false}, {"tcp", true}}, func(c *dnsCheck) *bool { return &c.probe.TCP },
 				"how it is asked"),
 			texts("answer", "strings", func(c *dnsCheck) *[]string { return &c.probe.Answer },

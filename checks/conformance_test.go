@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -71,7 +72,8 @@ func TestConformance(t *testing.T) {
 		{"right", func(p streamProbe) func(net.Conn) { return p.right }, "", false},
 		{"right, in single bytes", func(p streamProbe) func(net.Conn) { return func(c net.Conn) { p.right(single{c}) } }, "", false},
 		{"answers late but in time", func(p streamProbe) func(net.Conn) {
-			return func(c net.Conn) { time.Sleep(50 * time.Millisecond); p.right(c) }
+			together := rendezvous(2) // whoever asks first waits for the other way
+			return func(c net.Conn) { together(); p.right(c) }
 		}, "", false},
 		{"never answers", func(streamProbe) func(net.Conn) { return waitForEnd }, "no answer in 300ms", true},
 		{"answers too late", func(p streamProbe) func(net.Conn) {
@@ -135,6 +137,18 @@ func TestConformance(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// rendezvous returns a function that waits until it has been called n times.
+func rendezvous(n int) func() {
+	var calls atomic.Int64
+	all := make(chan struct{})
+	return func() {
+		if calls.Add(1) == int64(n) {
+			close(all)
+		}
+		<-all
 	}
 }
 

@@ -47,13 +47,7 @@ func TestHTTP2(t *testing.T) {
 		body, _ := io.ReadAll(r.Body)
 		fmt.Fprintf(w, "%s %s %s %s %d %s", r.Proto, r.Method, r.Host, r.URL, len(body), r.Header.Get("X-A"))
 	})
-	tests := []struct {
-		name   string
-		server func(net.Conn)
-		probe  HTTP
-		status string
-		reason string
-	}{
+	tests := []httpTest{
 		{"request", echo, HTTP{Method: "POST", Host: "www.example.net", Path: "/a?b", RequestBody: strings.Repeat("x", MaxHTTP2Body), Headers: []Header{{"X-A", "1"}, {"Connection", "close"}},
 			Contains: "HTTP/2.0 POST www.example.net /a?b 65535 1"}, "200", ""},
 		{"long header", echo, HTTP{Headers: []Header{{"X-A", strings.Repeat("{~", 1<<14)}}}, "200", ""},
@@ -128,18 +122,10 @@ func TestHTTP2(t *testing.T) {
 			_ = f.WriteRawFrame(http2.FrameData, 0, 1, make([]byte, 1<<15))
 		}), HTTP{}, "", "http: malformed HTTP/2: http2: frame too large"},
 	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			t.Parallel()
-			p := tt.probe
-			p.Target, p.HTTP2 = serve(t, tt.server), true
-			limit := limitFor(tt.reason)
-			seen := runBothWays(t, p, limit)
-			if seen.OK != (tt.reason == "") || !strings.HasPrefix(seen.Reason, tt.reason) || seen.Status != tt.status {
-				t.Errorf("saw %+v, want status %q, reason %q", seen, tt.status, tt.reason)
-			}
-		})
+	for i := range tests {
+		tests[i].probe.HTTP2 = true
 	}
+	testHTTP(t, tests)
 }
 
 // TestHTTP2Secure agrees on HTTP/2 by ALPN, or says that it cannot.

@@ -3,10 +3,12 @@ package checks
 import (
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/netip"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -20,7 +22,7 @@ func reply(s string) func(net.Conn) {
 	}
 }
 
-// drip is a server that reads a request and says s byte by byte, slowly.
+// drip is a server that reads a request and trickles s.
 func drip(s string) func(net.Conn) {
 	return func(c net.Conn) {
 		readRequest(c)
@@ -28,12 +30,17 @@ func drip(s string) func(net.Conn) {
 	}
 }
 
+// trickle says s byte by byte, until the other side has had enough. To wait for
+// that is what makes it slow.
 func trickle(c net.Conn, s string) {
 	for i := range len(s) {
 		if _, err := io.WriteString(c, s[i:i+1]); err != nil {
 			return
 		}
-		time.Sleep(10 * time.Millisecond)
+		_ = c.SetReadDeadline(time.Now().Add(10 * time.Millisecond))
+		if _, err := io.Copy(io.Discard, c); !errors.Is(err, os.ErrDeadlineExceeded) {
+			return
+		}
 	}
 }
 
@@ -59,14 +66,32 @@ func TestHTTPWeight(t *testing.T) {
 
 const okHead = "HTTP/1.1 200 OK\r\n"
 
+// httpTest is what probe, whose target is server, is to see.
+type httpTest struct {
+	name   string
+	server func(net.Conn)
+	probe  HTTP
+	status string
+	reason string // empty is up
+}
+
+func testHTTP(t *testing.T, tests []httpTest) {
+	t.Helper()
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			p := tt.probe
+			p.Target = serve(t, tt.server)
+			seen := runBothWays(t, p, limitFor(tt.reason))
+			if seen.OK != (tt.reason == "") || seen.Reason != tt.reason || seen.Status != tt.status {
+				t.Errorf("saw %+v, want status %q, reason %q", seen, tt.status, tt.reason)
+			}
+		})
+	}
+}
+
 func TestHTTP(t *testing.T) {
-	tests := []struct {
-		name   string
-		server func(net.Conn)
-		probe  HTTP
-		status string
-		reason string // empty is up
-	}{
+	tests := []httpTest{
 		{"ok", reply(okHead + "Content-Length: 2\r\n\r\nok"), HTTP{}, "200", ""},
 		{"no length", reply(okHead + "\r\nall is well"), HTTP{Contains: "well"}, "200", ""},
 		{"chunks", reply(okHead + "Transfer-Encoding: chunked\r\n\r\n4\r\nwe a\r\n3;x=y\r\nre \r\n2\r\nup\r\n0\r\n\r\n"), HTTP{Matches: "^we are up$"}, "200", ""},
@@ -132,17 +157,7 @@ func TestHTTP(t *testing.T) {
 			}
 		}, HTTP{Contains: "good"}, "200", `http body does not contain "good"`},
 	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			t.Parallel()
-			p := tt.probe
-			p.Target = serve(t, tt.server)
-			seen := runBothWays(t, p, limitFor(tt.reason))
-			if seen.OK != (tt.reason == "") || seen.Reason != tt.reason || seen.Status != tt.status {
-				t.Errorf("saw %+v, want status %q, reason %q", seen, tt.status, tt.reason)
-			}
-		})
-	}
+	testHTTP(t, tests)
 }
 
 func TestHTTPUnreachable(t *testing.T) {

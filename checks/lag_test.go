@@ -70,7 +70,9 @@ func TestPoolOwnLateness(t *testing.T) {
 // TestPoolLeavesNothing wants no descriptor to stay open, with conversations
 // of all ages cut off. (Goroutines are counted by the tests in bubbles.)
 func TestPoolLeavesNothing(t *testing.T) {
-	good, full := serve(t, waitForEnd), fullPort(t)
+	full := fullPort(t)
+	before := descriptors(t)
+	good, stop := serveUntilStopped(t, waitForEnd)
 	monitors := make(map[Key]Monitor)
 	for i := range 50 {
 		for _, target := range []netip.AddrPort{good, full} {
@@ -81,7 +83,6 @@ func TestPoolLeavesNothing(t *testing.T) {
 			monitors[m.Key()] = m
 		}
 	}
-	before := descriptors(t)
 	p := NewPool()
 	p.Set(monitors)
 	ctx, cancel := context.WithCancel(t.Context())
@@ -94,14 +95,10 @@ func TestPoolLeavesNothing(t *testing.T) {
 	if err := <-ended; err != nil {
 		t.Errorf("Run: %v", err)
 	}
-	// The server's ends of the connections go when it hears of it.
-	for range 1000 {
-		if descriptors(t) <= before {
-			return
-		}
-		time.Sleep(time.Millisecond)
+	stop()
+	if now := descriptors(t); now > before {
+		t.Errorf("%d descriptors were open before, %d are now", before, now)
 	}
-	t.Errorf("%d descriptors were open before, %d are now", before, descriptors(t))
 }
 
 func descriptors(t *testing.T) int {

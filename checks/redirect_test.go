@@ -23,13 +23,7 @@ func TestRedirects(t *testing.T) {
 			_, _ = fmt.Fprintf(c, "HTTP/1.1 %d Go\r\nLocation: %s\r\n\r\n", status, location)
 		}
 	}
-	tests := []struct {
-		name   string
-		server func(net.Conn)
-		probe  HTTP
-		status string
-		reason string
-	}{
+	tests := []httpTest{
 		{"absolute path", server(302, "/end?x=1"), HTTP{Redirects: 1, Contains: "GET /end?x=1 "}, "200", ""},
 		{"relative path", server(301, "../end"), HTTP{Path: "/a/b", Redirects: 1, Contains: "GET /end "}, "200", ""},
 		{"another host, asked here", server(308, "http://www.example.net:81/end"), HTTP{Redirects: 1, Headers: []Header{{"Host", "old"}}, Contains: "Host: www.example.net:81\r\n"}, "200", ""},
@@ -55,17 +49,7 @@ func TestRedirects(t *testing.T) {
 			waitForEnd(c)
 		}, HTTP{Redirects: 1}, "", "http: no answer in 300ms"},
 	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			t.Parallel()
-			p := tt.probe
-			p.Target = serve(t, tt.server)
-			seen := runBothWays(t, p, limitFor(tt.reason))
-			if seen.OK != (tt.reason == "") || seen.Reason != tt.reason || seen.Status != tt.status {
-				t.Errorf("saw %+v, want status %q, reason %q", seen, tt.status, tt.reason)
-			}
-		})
-	}
+	testHTTP(t, tests)
 }
 
 // FuzzRedirect wants no Location to make a request of more than one line, or

@@ -26,6 +26,15 @@ import (
 // serve answers each connection to a loopback port with f until the test ends.
 func serve(t *testing.T, f func(net.Conn)) netip.AddrPort {
 	t.Helper()
+	target, stop := serveUntilStopped(t, f)
+	t.Cleanup(stop)
+	return target
+}
+
+// serveUntilStopped is serve until stop is called, after which nothing of it is
+// left open.
+func serveUntilStopped(t *testing.T, f func(net.Conn)) (target netip.AddrPort, stop func()) {
+	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -53,12 +62,11 @@ func serve(t *testing.T, f func(net.Conn)) netip.AddrPort {
 			})
 		}
 	})
-	t.Cleanup(func() {
+	return l.Addr().(*net.TCPAddr).AddrPort(), func() {
 		close(done)
 		l.Close()
 		conns.Wait()
-	})
-	return l.Addr().(*net.TCPAddr).AddrPort()
+	}
 }
 
 // closedPort is a loopback port that nobody listens on.

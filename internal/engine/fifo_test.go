@@ -109,13 +109,18 @@ func TestFIFOWithoutReader(t *testing.T) {
 	if n := len(e.Journal().Recent(-1)); n != 1 {
 		t.Errorf("dropping is told %d times", n)
 	}
+	if err := unix.Mkfifo(path, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	other, err := os.OpenFile(path, os.O_RDWR, 0) // else a reader before the writer would read an end at once
+	if err != nil {
+		t.Fatal(err)
+	}
 	close(f.lines)
 	start()
-	for f.written.Load() == 0 { // a reader before the writer would read an end at once
-		time.Sleep(time.Millisecond)
-	}
 	readAll(t, path)
 	<-f.done
+	other.Close()
 	kept := int(f.written.Load())
 	if kept != fifoQueueSize || kept+int(f.dropped.Load()) != all {
 		t.Errorf("%d written, %d dropped of %d", kept, f.dropped.Load(), all)
@@ -169,7 +174,16 @@ func TestFIFOMadeAnew(t *testing.T) {
 		}
 		in.Close()
 	}
+	// One that is gone is made by the daemon.
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	e.addLines(f, []string{"three\n"})
 	close(f.lines)
+	<-f.done
+	if is, err := os.Lstat(path); err != nil || is.Mode() != os.ModeNamedPipe|0o600 {
+		t.Errorf("at the path: %v, %v; want a named pipe of our own", is, err)
+	}
 }
 
 // A path at which something else is, is told of once, and nothing is written to it.

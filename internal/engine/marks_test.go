@@ -76,17 +76,6 @@ func (w *world) wantMarks(m *memoryMarks, want marks.Table) {
 	}
 }
 
-func (w *world) reload(vss ...*conf.VirtualServer) {
-	w.t.Helper()
-	next := *w.config
-	next.VirtualServers = vss
-	w.config = &next
-	if err := w.engine.Reload(w.t.Context()); err != nil {
-		w.t.Fatal(err)
-	}
-	synctest.Wait()
-}
-
 func TestMarksFollowTheConfiguration(t *testing.T) {
 	one, two := marks.Target{Protocol: ipvsctl.TCP, Addr: netip.MustParseAddrPort("192.0.2.1:80")}, marks.Target{Protocol: ipvsctl.TCP, Addr: netip.MustParseAddrPort("192.0.2.2:80")}
 	synctest.Test(t, func(t *testing.T) {

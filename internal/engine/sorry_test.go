@@ -2,7 +2,6 @@ package engine
 
 import (
 	"net/netip"
-	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -31,26 +30,49 @@ func (w *world) sorryChecked(vs *conf.VirtualServer) *conf.VirtualServer {
 // connect gives the sorry server so many connections.
 func (w *world) connect(n int) { w.kernel.SetConnections(pool(0).Services[0].ID, sorryAddr, n) }
 
+// The sorry server must be in the table before the last real server leaves it,
+// and leave only when they are back.
+func TestSorryServerLeavesNoGap(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.config.VirtualServers = []*conf.VirtualServer{w.checked(pool(1, sorry, remove))}
+		w.starts("1=1")
+		w.kernel.TakeOps()
+
+		w.turns("10.0.0.1", "gone", "99=1")
+		w.turns("10.0.0.1", "", "1=1")
+
+		var got []string
+		for _, op := range w.kernel.TakeOps() {
+			got = append(got, op.String())
+		}
+		want := []string{
+			"-a -t 192.0.2.1:80 -r 10.0.0.99:80 -m -w 1",
+			"-d -t 192.0.2.1:80 -r 10.0.0.1:80",
+			"-a -t 192.0.2.1:80 -r 10.0.0.1:80 -m -w 1",
+			"-d -t 192.0.2.1:80 -r 10.0.0.99:80",
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("operations (-want +got):\n%s", diff)
+		}
+		w.stop(errSignal)
+	})
+}
+
 func TestSorryServerIsDrained(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		w.config.VirtualServers = []*conf.VirtualServer{w.checked(pool(1, sorryDrained, remove))}
 		w.servers.set("10.0.0.1", "gone")
-		w.start()
-		w.after(2 * time.Second)
-		w.table("99=1")
+		w.starts("99=1")
 		w.connect(2)
-		w.servers.set("10.0.0.1", "")
-		w.after(2 * time.Second)
-		w.table("1=1 99=0")
+		w.turns("10.0.0.1", "", "1=1 99=0")
 		if got := w.engine.Status().VirtualServers[0]; got.SorryInUse || !got.Sorry.InTable || got.Sorry.Weight != 0 || got.Sorry.Configured != 1 {
 			t.Errorf("status %+v, %+v while it is drained", got, got.Sorry)
 		}
 
 		// It is needed again before they have ended.
-		w.servers.set("10.0.0.1", "gone")
-		w.after(2 * time.Second)
-		w.table("99=1")
+		w.turns("10.0.0.1", "gone", "99=1")
 		w.servers.set("10.0.0.1", "")
 		w.after(30 * time.Second)
 		w.table("1=1 99=0")
@@ -63,16 +85,7 @@ func TestSorryServerIsDrained(t *testing.T) {
 		w.connect(0)
 		w.after(2 * time.Second)
 		w.table("1=1")
-		want := []string{"10.0.0.99:80 drain>removed its connections have ended"}
-		var got []string
-		for _, line := range w.events(KindReal) {
-			if strings.Contains(line, "drain>") {
-				got = append(got, line)
-			}
-		}
-		if diff := cmp.Diff(want, got); diff != "" {
-			t.Errorf("events (-want +got):\n%s", diff)
-		}
+		w.told("drain>", "10.0.0.99:80 drain>removed its connections have ended")
 		w.stop(errSignal)
 	})
 }
@@ -82,9 +95,7 @@ func TestSorryServerHasSoMuchTime(t *testing.T) {
 		w := newWorld(t)
 		w.config.VirtualServers = []*conf.VirtualServer{w.checked(pool(1, sorryDrained))}
 		w.servers.set("10.0.0.1", "gone")
-		w.start()
-		w.after(2 * time.Second)
-		w.table("1=0 99=1")
+		w.starts("1=0 99=1")
 		w.connect(2)
 		w.servers.set("10.0.0.1", "")
 		w.after(55 * time.Second)
@@ -96,12 +107,7 @@ func TestSorryServerHasSoMuchTime(t *testing.T) {
 		w.servers.set("10.0.0.1", "gone")
 		w.after(2 * time.Second)
 		w.connect(2)
-		next := *w.config
-		next.VirtualServers = []*conf.VirtualServer{w.checked(pool(1))}
-		w.config = &next
-		if err := w.engine.Reload(t.Context()); err != nil {
-			t.Fatal(err)
-		}
+		w.reload(w.checked(pool(1)))
 		w.after(50 * time.Second)
 		w.table("1=0 99=0")
 		w.after(20 * time.Second)
@@ -117,39 +123,22 @@ func TestSorryServerIsChecked(t *testing.T) {
 		w := newWorld(t)
 		two := func(vs *conf.VirtualServer) { vs.Quorum = 3 }
 		w.config.VirtualServers = []*conf.VirtualServer{w.sorryChecked(w.checked(pool(2, sorryDrained, two)))}
-		w.start()
-		w.after(2 * time.Second)
-		w.table("1=1 2=2")
-		w.servers.set("10.0.0.1", "gone")
-		w.after(2 * time.Second)
-		w.table("1=0 2=0 99=1")
+		w.starts("1=1 2=2")
+		w.turns("10.0.0.1", "gone", "1=0 2=0 99=1")
 		w.connect(1)
 
-		w.servers.set("10.0.0.99", "http status 503")
-		w.after(2 * time.Second)
-		w.table("1=0 2=2 99=0")
+		w.turns("10.0.0.99", "http status 503", "1=0 2=2 99=0")
 		got := w.engine.Status().VirtualServers[0]
 		if got.SorryInUse || got.State != "down" || got.Reals[1].Weight != 2 || got.Sorry.State != "down" || got.Sorry.Checks[0].Reason != "http status 503" {
 			t.Errorf("status %+v, %+v while all is lost", got, got.Sorry)
 		}
 
-		w.servers.set("10.0.0.99", "")
-		w.after(2 * time.Second)
-		w.table("1=0 2=0 99=1")
-		want := []string{
+		w.turns("10.0.0.99", "", "1=0 2=0 99=1")
+		w.told("",
 			"10.0.0.99:80 unknown>up",
 			"10.0.0.99:80 drain>removed its connections have ended", // it answers until the pool is known
 			"10.0.0.99:80 up>down http status 503", "10.0.0.99:80 down>up",
-		}
-		var told []string
-		for _, line := range w.events(KindReal) {
-			if strings.HasPrefix(line, "10.0.0.99") {
-				told = append(told, line)
-			}
-		}
-		if diff := cmp.Diff(want, told); diff != "" {
-			t.Errorf("events (-want +got):\n%s", diff)
-		}
+		)
 		w.stop(errSignal)
 	})
 }

@@ -11,6 +11,59 @@ import (
 	"github.com/lvs-director/director/vrrp"
 )
 
+func TestVirtualServerIsTracked(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.config.VirtualServers = []*conf.VirtualServer{w.checked(pool(1))}
+		w.group(vrrp.Track{Kind: "virtual_server", Name: "web", Weight: -60})
+		w.start()
+		w.after(2 * time.Second)
+		up := func() bool {
+			orders, _ := w.router.orders()
+			return len(orders.Tracks) == 1 && orders.Tracks[0].Up
+		}
+		if !up() {
+			t.Error("the track is not up with its virtual server")
+		}
+		w.servers.set("10.0.0.1", "gone")
+		w.after(2 * time.Second)
+		if up() {
+			t.Error("the track is up without quorum")
+		}
+		_, before := w.router.orders()
+		w.after(10 * time.Second)
+		if _, n := w.router.orders(); n < before+9 {
+			t.Errorf("%d commands in 10 s, want one each second as a proof of life", n-before)
+		}
+		w.stop(errSignal)
+	})
+}
+
+func TestScriptIsTracked(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.group(vrrp.Track{Kind: "script", Name: "uplink"})
+		m := checks.Monitor{Probe: probe{w.servers, "uplink"}, Interval: time.Second, Timeout: time.Second, Rise: 1, Fall: 1}
+		w.config.Groups[0].Tracks = []conf.ScriptTrack{{Name: "uplink", Monitor: m}}
+		w.start()
+		if first := w.router.first(); len(first.Tracks) != 0 {
+			t.Errorf("tracks %v before the first run of the script, want none", first.Tracks)
+		}
+		w.after(2 * time.Second)
+		want := []vrrp.TrackState{{Group: "front", Kind: "script", Name: "uplink", Up: true}}
+		if orders, _ := w.router.orders(); !slices.Equal(orders.Tracks, want) {
+			t.Errorf("tracks %v, want %v", orders.Tracks, want)
+		}
+		w.servers.set("uplink", "no route")
+		w.after(2 * time.Second)
+		want = []vrrp.TrackState{{Group: "front", Kind: "script", Name: "uplink", Reason: "no route"}}
+		if orders, _ := w.router.orders(); !slices.Equal(orders.Tracks, want) {
+			t.Errorf("tracks %v, want %v", orders.Tracks, want)
+		}
+		w.stop(errSignal)
+	})
+}
+
 // TestProbedTracks tells VRRP of every kind of track that the engine probes.
 func TestProbedTracks(t *testing.T) {
 	for _, kind := range []string{"script", "file", "process"} {

@@ -11,6 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"go.uber.org/zap/zaptest"
 
 	"github.com/lvs-director/director/checks"
@@ -217,6 +218,49 @@ func (w *world) table(want string) {
 	}
 	if got != want {
 		w.t.Errorf("the kernel holds %q, want %q", got, want)
+	}
+}
+
+// starts runs the daemon until the first verdicts and compares the table.
+func (w *world) starts(want string) {
+	w.t.Helper()
+	w.start()
+	w.after(2 * time.Second)
+	w.table(want)
+}
+
+// turns has a server fail for a reason, or recover if there is none, and compares
+// the table after the next verdict.
+func (w *world) turns(addr, reason, want string) {
+	w.t.Helper()
+	w.servers.set(addr, reason)
+	w.after(2 * time.Second)
+	w.table(want)
+}
+
+// reload gives the daemon a configuration with other virtual servers.
+func (w *world) reload(vss ...*conf.VirtualServer) {
+	w.t.Helper()
+	next := *w.config
+	next.VirtualServers = vss
+	w.config = &next
+	if err := w.engine.Reload(w.t.Context()); err != nil {
+		w.t.Fatal(err)
+	}
+	synctest.Wait()
+}
+
+// told compares the events about the sorry server that contain a text.
+func (w *world) told(text string, want ...string) {
+	w.t.Helper()
+	var got []string
+	for _, line := range w.events(KindReal) {
+		if strings.HasPrefix(line, sorryAddr.String()) && strings.Contains(line, text) {
+			got = append(got, line)
+		}
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		w.t.Errorf("events (-want +got):\n%s", diff)
 	}
 }
 

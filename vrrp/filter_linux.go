@@ -7,12 +7,12 @@ import (
 	"os"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/google/nftables"
 	"github.com/google/nftables/expr"
-	mnetlink "github.com/mdlayher/netlink"
 	"golang.org/x/sys/unix"
+
+	"github.com/lvs-director/director/internal/nft"
 )
 
 // filterPriority is behind IPVS, which takes what belongs to its services at
@@ -86,13 +86,9 @@ func filterTable(mark uint8) *nftables.Table {
 	return &nftables.Table{Name: fmt.Sprintf("director_vrrp_%d", mark), Family: nftables.TableFamilyINet}
 }
 
-const filterChain = "input"
-
-// connect returns a connection for one question or transaction.
-func (f *filter) connect() (*nftables.Conn, error) {
-	return nftables.New(nftables.WithSockOptions(func(c *mnetlink.Conn) error {
-		return c.SetDeadline(time.Now().Add(netlinkPatience))
-	}))
+func newFilterChain(t *nftables.Table) *nftables.Chain {
+	priority := nftables.ChainPriority(filterPriority)
+	return &nftables.Chain{Table: t, Name: "input", Type: nftables.ChainTypeFilter, Hooknum: nftables.ChainHookInput, Priority: &priority}
 }
 
 // unreadable equals no list that is wanted.
@@ -105,44 +101,28 @@ func (f *filter) read(mark uint8) ([]closed, error) {
 	if _, err := os.Stat("/sys/module/nf_tables"); err != nil && !f.used {
 		return nil, nil
 	}
-	c, err := f.connect()
+	c, err := nft.Connect(netlinkPatience)
 	if err != nil {
 		return nil, explainFilter(err)
 	}
 	t := filterTable(mark)
-	tables, err := c.ListTablesOfFamily(t.Family)
-	if err != nil {
+	whole := nft.Table{Table: t, Chains: []*nftables.Chain{newFilterChain(t)}, Rules: len(filterRules()), Tag: filterTag}
+	state, err := whole.State(c)
+	if err != nil || state == nft.Absent {
 		return nil, explainFilter(err)
-	}
-	at := slices.IndexFunc(tables, func(o *nftables.Table) bool { return o.Name == t.Name })
-	if at < 0 {
-		return nil, nil
 	}
 	f.used = true
-	if tables[at].Flags != 0 {
-		return unreadable, nil // dormant, or somebody else's
-	}
-	chains, err := c.ListChainsOfTableFamily(t.Family)
-	if err != nil {
-		return nil, explainFilter(err)
-	}
-	chains = slices.DeleteFunc(chains, func(o *nftables.Chain) bool { return o.Table.Name != t.Name })
-	if len(chains) != 1 || !intactChain(chains[0]) {
-		return unreadable, nil
-	}
-	rules, err := c.GetRules(t, chains[0])
-	if err != nil {
-		return nil, explainFilter(err)
-	}
-	foreign := func(r *nftables.Rule) bool { return string(r.UserData) != filterTag }
-	if len(rules) != len(filterRules()) || slices.ContainsFunc(rules, foreign) {
+	if state != nft.Whole {
 		return unreadable, nil
 	}
 	var list []closed
 	for _, s := range filterSets {
-		elements, err := c.GetSetElements(&nftables.Set{Table: t, Name: s.name})
+		elements, ok, err := nft.Elements(c, &nftables.Set{Table: t, Name: s.name})
 		if err != nil {
 			return nil, explainFilter(err)
+		}
+		if !ok {
+			return unreadable, nil
 		}
 		for _, e := range elements {
 			if entry, ok := parseClosed(e.Key); ok {
@@ -157,25 +137,16 @@ func (f *filter) read(mark uint8) ([]closed, error) {
 	return list, nil
 }
 
-// intactChain tells whether a chain is as write makes it.
-func intactChain(c *nftables.Chain) bool {
-	return c.Name == filterChain && c.Type == nftables.ChainTypeFilter &&
-		c.Hooknum != nil && *c.Hooknum == *nftables.ChainHookInput &&
-		c.Priority != nil && *c.Priority == filterPriority &&
-		c.Policy != nil && *c.Policy == nftables.ChainPolicyAccept
-}
-
 // write makes the filter one of the list, in one transaction: no packet meets
 // a half of it. Without a list there is none.
 func (f *filter) write(mark uint8, list []closed) error {
 	f.used = true
-	c, err := f.connect()
+	c, err := nft.Connect(netlinkPatience)
 	if err != nil {
 		return explainFilter(err)
 	}
 	t := filterTable(mark)
-	c.AddTable(t) // so that there is one to delete
-	c.DelTable(t)
+	nft.Remove(c, t)
 	if len(list) == 0 {
 		err := explainFilter(c.Flush())
 		if errors.Is(err, errNoFilter) {
@@ -196,17 +167,13 @@ func (f *filter) write(mark uint8, list []closed) error {
 		if err := c.AddSet(set, nil); err != nil {
 			return explainFilter(err)
 		}
-		// The length of an attribute has 16 bits.
-		for some := range slices.Chunk(elements, 500) {
+		for some := range slices.Chunk(elements, nft.AtOnce) {
 			if err := c.SetAddElements(set, some); err != nil {
 				return explainFilter(err)
 			}
 		}
 	}
-	priority := nftables.ChainPriority(filterPriority)
-	chain := c.AddChain(&nftables.Chain{
-		Table: t, Name: filterChain, Type: nftables.ChainTypeFilter, Hooknum: nftables.ChainHookInput, Priority: &priority,
-	})
+	chain := c.AddChain(newFilterChain(t))
 	for _, r := range filterRules() {
 		c.AddRule(&nftables.Rule{Table: t, Chain: chain, UserData: []byte(filterTag), Exprs: r})
 	}

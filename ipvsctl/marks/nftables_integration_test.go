@@ -25,7 +25,7 @@ func enterNamespace(t *testing.T) {
 	}
 }
 
-func nft(t *testing.T, args ...string) string {
+func runNFT(t *testing.T, args ...string) string {
 	t.Helper()
 	out, err := exec.Command("nft", args...).CombinedOutput()
 	if err != nil {
@@ -65,7 +65,7 @@ func TestLinux(t *testing.T) {
 	change(t, small, true)
 	small[tcp("192.0.2.1:80")] = 8
 	change(t, small, true)
-	text := nft(t, "list", "table", "inet", "director")
+	text := runNFT(t, "list", "table", "inet", "director")
 	for _, words := range []string{"192.0.2.1 . tcp . 80 : 0x08000000", "192.0.2.1 . udp . 53 : 0x07000000", "2001:db8::1 . sctp . 80 : 0x09000000",
 		"type filter hook prerouting priority mangle", "type route hook output priority mangle"} {
 		if !strings.Contains(text, words) {
@@ -75,7 +75,7 @@ func TestLinux(t *testing.T) {
 	if err := (Linux{}).Remove(); err != nil {
 		t.Fatalf("remove: %v", err)
 	}
-	if text := nft(t, "list", "tables"); text != "" {
+	if text := runNFT(t, "list", "tables"); text != "" {
 		t.Errorf("after removal: %s", text)
 	}
 }
@@ -84,8 +84,8 @@ func TestLinux(t *testing.T) {
 // and made anew, and their own table to be left alone.
 func TestLinuxBroken(t *testing.T) {
 	enterNamespace(t)
-	nft(t, "add table inet other { set s { type ipv4_addr; elements = { 192.0.2.9 } }; }")
-	others := nft(t, "list", "table", "inet", "other")
+	runNFT(t, "add table inet other { set s { type ipv4_addr; elements = { 192.0.2.9 } }; }")
+	others := runNFT(t, "list", "table", "inet", "other")
 	want := Table{tcp("192.0.2.1:80"): 7}
 	change(t, want, false)
 	for _, harm := range []string{
@@ -93,15 +93,15 @@ func TestLinuxBroken(t *testing.T) {
 		"add element inet director ipv4 { 192.0.2.1 . icmp . 0 : 1 }", "add chain inet director more",
 		"add chain inet director output { policy drop; }", "add table inet director { flags dormant; }",
 	} {
-		nft(t, harm)
+		runNFT(t, harm)
 		change(t, want, false)
 	}
-	nft(t, "flush map inet director ipv4")
+	runNFT(t, "flush map inet director ipv4")
 	have, whole, err := Linux{}.Read()
 	if err != nil || !whole || len(Diff(have, want)) != 1 {
 		t.Errorf("without its elements: %v, whole %v, %v", have, whole, err)
 	}
-	if text := nft(t, "list", "table", "inet", "other"); text != others {
+	if text := runNFT(t, "list", "table", "inet", "other"); text != others {
 		t.Errorf("somebody else's table is now %s", text)
 	}
 }

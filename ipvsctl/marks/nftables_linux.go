@@ -9,8 +9,9 @@ import (
 	"github.com/google/nftables"
 	"github.com/google/nftables/binaryutil"
 	"github.com/google/nftables/expr"
-	"github.com/mdlayher/netlink"
 	"golang.org/x/sys/unix"
+
+	"github.com/lvs-director/director/internal/nft"
 )
 
 // tableName is that of our table, of the family inet.
@@ -22,20 +23,9 @@ const ruleTag = "director 2"
 // callTimeout bounds every request to the kernel.
 const callTimeout = 5 * time.Second
 
-// atOnce is how many elements one message holds: the length of an attribute has
-// 16 bits, and an element takes less than 80 bytes.
-const atOnce = 500
-
 // Linux is nftables of the kernel, in the network namespace of the calling
 // thread. The zero Linux is ready.
 type Linux struct{}
-
-// connect returns a connection for one question or transaction.
-func connect() (*nftables.Conn, error) {
-	return nftables.New(nftables.WithSockOptions(func(c *netlink.Conn) error {
-		return c.SetDeadline(time.Now().Add(callTimeout))
-	}))
-}
 
 // family is what differs between IPv4 and IPv6.
 type family struct {
@@ -106,33 +96,22 @@ func newTable() *nftables.Table {
 // If it is not, Write makes it anew.
 func (Linux) Read() (marks Table, whole bool, err error) {
 	defer func() { err = explain(err) }()
-	c, err := connect()
+	c, err := nft.Connect(callTimeout)
 	if err != nil {
 		return nil, false, err
 	}
-	tables, err := c.ListTablesOfFamily(nftables.TableFamilyINet)
+	t := newTable()
+	state, err := nft.Table{Table: t, Chains: chains(t), Rules: len(families), Tag: ruleTag}.State(c)
 	if errors.Is(err, unix.EINVAL) { // what nfnetlink says of a subsystem that nobody has registered
 		return nil, false, fmt.Errorf("%w (%w)", unix.EOPNOTSUPP, err)
 	}
-	if err != nil {
-		return nil, false, err
-	}
-	// A table with flags is dormant, or somebody else's.
-	if !slices.ContainsFunc(tables, func(t *nftables.Table) bool { return t.Name == tableName && t.Flags == 0 }) {
-		return nil, false, nil
-	}
-	t := newTable()
-	whole, err = intact(c, t)
-	if err != nil || !whole {
+	if err != nil || state != nft.Whole {
 		return nil, false, err
 	}
 	marks = Table{}
 	for _, f := range families {
-		elements, err := c.GetSetElements(f.set(t))
-		if errors.Is(err, unix.ENOENT) {
-			return nil, false, nil
-		}
-		if err != nil {
+		elements, ok, err := nft.Elements(c, f.set(t))
+		if err != nil || !ok {
 			return nil, false, err
 		}
 		for _, e := range elements {
@@ -146,52 +125,16 @@ func (Linux) Read() (marks Table, whole bool, err error) {
 	return marks, true, nil
 }
 
-// intact tells whether the table has our chains with our rules, and nothing else.
-func intact(c *nftables.Conn, t *nftables.Table) (bool, error) {
-	have, err := c.ListChainsOfTableFamily(t.Family)
-	if err != nil {
-		return false, err
-	}
-	have = slices.DeleteFunc(have, func(c *nftables.Chain) bool { return c.Table.Name != t.Name })
-	wanted := chains(t)
-	if len(have) != len(wanted) {
-		return false, nil
-	}
-	for _, want := range wanted {
-		if !slices.ContainsFunc(have, func(c *nftables.Chain) bool { return sameChain(c, want) }) {
-			return false, nil
-		}
-		rules, err := c.GetRules(t, want)
-		if err != nil {
-			return false, err
-		}
-		if len(rules) != len(families) || slices.ContainsFunc(rules, func(r *nftables.Rule) bool { return string(r.UserData) != ruleTag }) {
-			return false, nil
-		}
-	}
-	return true, nil
-}
-
-// sameChain tells whether the kernel's chain is as it is wanted: where it was
-// made, and letting through what it has marked.
-func sameChain(is, want *nftables.Chain) bool {
-	return is.Name == want.Name && is.Type == want.Type &&
-		is.Hooknum != nil && *is.Hooknum == *want.Hooknum &&
-		is.Priority != nil && *is.Priority == *want.Priority &&
-		is.Policy != nil && *is.Policy == nftables.ChainPolicyAccept
-}
-
 // Write makes want of have, which Read has returned, in one transaction: no
 // packet meets a half of it.
 func (Linux) Write(have, want Table, whole bool) error {
-	c, err := connect()
+	c, err := nft.Connect(callTimeout)
 	if err != nil {
 		return explain(err)
 	}
 	t := newTable()
 	if !whole {
-		c.AddTable(t) // so that there is one to delete
-		c.DelTable(t)
+		nft.Remove(c, t)
 		c.AddTable(t)
 		have = nil
 		for _, f := range families {
@@ -230,12 +173,12 @@ func (f family) change(c *nftables.Conn, t *nftables.Table, changes []Change) er
 			come = append(come, nftables.SetElement{Key: key, Val: binaryutil.NativeEndian.PutUint32(change.Is)})
 		}
 	}
-	for some := range slices.Chunk(gone, atOnce) {
+	for some := range slices.Chunk(gone, nft.AtOnce) {
 		if err := c.SetDeleteElements(f.set(t), some); err != nil {
 			return err
 		}
 	}
-	for some := range slices.Chunk(come, atOnce) {
+	for some := range slices.Chunk(come, nft.AtOnce) {
 		if err := c.SetAddElements(f.set(t), some); err != nil {
 			return err
 		}
@@ -245,12 +188,11 @@ func (f family) change(c *nftables.Conn, t *nftables.Table, changes []Change) er
 
 // Remove takes our table away, if there is one.
 func (Linux) Remove() error {
-	c, err := connect()
+	c, err := nft.Connect(callTimeout)
 	if err != nil {
 		return explain(err)
 	}
-	c.AddTable(newTable()) // so that there is one to delete
-	c.DelTable(newTable())
+	nft.Remove(c, newTable())
 	return explain(c.Flush())
 }
 

@@ -148,6 +148,12 @@ func (a *assembly) add(p *piece) {
 	case *syncGroup:
 		a.named(p, "vrrp_sync_group", v.name)
 		a.config.VRRP.SyncGroups = append(a.config.VRRP.SyncGroups, v.SyncGroup)
+		if len(v.hooks) > 0 {
+			if a.config.SyncGroupHooks == nil {
+				a.config.SyncGroupHooks = map[string]map[string]Hook{}
+			}
+			a.config.SyncGroupHooks[v.Name] = v.hooks
+		}
 	case *virtualServer:
 		a.addVirtualServer(p, v)
 	}

@@ -29,6 +29,9 @@ type Config struct {
 	BFD            []BFD         // in the order of the files
 	FIFOs          []FIFO        // likewise
 	Groups         []GroupPolicy // one for each of VRRP.Groups, in the same order
+	// SyncGroupHooks are by the sync group's name, and then by the state that all
+	// of it have entered: "master", "backup", "fault".
+	SyncGroupHooks map[string]map[string]Hook
 	// VirtualServers are in the order of the files. One whose text and inputs did
 	// not change since the Loader's last load is the same pointer, so that a reload
 	// costs what changed. They are never written after the load.
@@ -87,11 +90,12 @@ type ScriptTrack struct {
 	Initial checks.State // until the first verdict; Unknown is none
 }
 
-// Hook is a command that is run when a group or a virtual server has entered a state.
+// Hook is a command that is run when a group, a sync group, a virtual server or
+// a real server has entered a state.
 type Hook struct {
 	Command checks.Command
 	Timeout time.Duration
-	// Keepalived has keepalived's arguments added to those of a group's hook.
+	// Keepalived has keepalived's arguments added to those of a group's or a sync group's hook.
 	Keepalived bool
 }
 
@@ -131,6 +135,7 @@ type VirtualServer struct {
 type RealServer struct {
 	Destination ipvsctl.Destination // Weight as configured
 	Checks      []Check
+	Hooks       map[string]Hook // by what its checks say: "up", "down"; with those of its virtual server
 }
 
 // Check is a named use of a monitor.

@@ -146,7 +146,7 @@ func (v *virtualServer) makeReals(d *decoder) {
 		real := RealServer{Destination: ipvsctl.Destination{
 			Addr: addr, Forward: forward, Weight: r.weight, Upper: r.upper, Lower: r.lower,
 			Tunnel: v.tunnelOf(d, r.tunnel, forward),
-		}}
+		}, Hooks: orElse(r.hooks, v.realHooks)}
 		for _, name := range r.named {
 			if slices.ContainsFunc(v.named, func(l label) bool { return l.text == name.text }) {
 				d.fail(name.at, "check %q is the virtual server's already", name.text)

@@ -31,6 +31,7 @@ type virtualServer struct {
 	throughAt   span         // of a check that goes through forwarding
 	marks       []markUse    // of its checks
 	sessions    []sessionUse // that its checks follow
+	realHooks   map[string]Hook
 	pool        VirtualServer
 }
 
@@ -61,6 +62,7 @@ type realServer struct {
 	lowerAt span
 	named   []label
 	checks  []placedCheck
+	hooks   map[string]Hook
 }
 
 var virtualServerSchema = schema[virtualServer]{
@@ -112,7 +114,7 @@ var virtualServerSchema = schema[virtualServer]{
 			v.checks = append(v.checks, placedCheck{c, b.at})
 		}),
 		nest(&serverHookSchema, false, func(d *decoder, b *block, v *virtualServer, h hook) {
-			addHook(d, b.label(0), &v.pool.Hooks, h, "up", "down", "stop")
+			addServerHook(d, b.label(0), v, h)
 		}),
 		nest(&sorryServerSchema, true, func(d *decoder, b *block, v *virtualServer, s sorryServer) {
 			setSorry(d, v, s, b.label(0))
@@ -159,6 +161,9 @@ var realServerSchema = schema[realServer]{
 		}),
 		choose("check", checkVariants, func(_ *decoder, b *block, r *realServer, c *check) {
 			r.checks = append(r.checks, placedCheck{c, b.at})
+		}),
+		nest(&realServerHookSchema, false, func(d *decoder, b *block, r *realServer, h hook) {
+			addHook(d, b.label(0), &r.hooks, h, "up", "down")
 		}),
 	},
 }

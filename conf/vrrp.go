@@ -153,6 +153,7 @@ type syncGroup struct {
 	vrrp.SyncGroup
 	name    label
 	members []span
+	hooks   map[string]Hook
 }
 
 var syncGroupSchema = schema[syncGroup]{
@@ -169,6 +170,11 @@ var syncGroupSchema = schema[syncGroup]{
 			g.Groups = append(g.Groups, v.text)
 			g.members = append(g.members, v.at)
 		}, "names of `vrrp` blocks").must(),
+	},
+	blocks: []inner[syncGroup]{
+		nest(&syncGroupHookSchema, false, func(d *decoder, b *block, g *syncGroup, h hook) {
+			addHook(d, b.label(0), &g.hooks, h, "master", "backup", "fault")
+		}),
 	},
 }
 

@@ -25,7 +25,7 @@ type Query struct {
 	Kinds         []engine.Kind
 	VirtualServer string
 	RealServer    string
-	Group         string
+	Group         string // or sync group
 	Check         string
 	Session       string
 }
@@ -41,7 +41,7 @@ func (q Query) Match(e engine.Event) bool {
 		len(q.Kinds) > 0 && !slices.Contains(q.Kinds, e.Kind),
 		q.VirtualServer != "" && e.VirtualServer != q.VirtualServer,
 		q.RealServer != "" && e.RealServer != q.RealServer && hostOf(e.RealServer) != q.RealServer,
-		q.Group != "" && e.Group != q.Group,
+		q.Group != "" && e.Group != q.Group && e.SyncGroup != q.Group,
 		q.Check != "" && e.Check != q.Check,
 		q.Session != "" && e.Session != q.Session:
 		return false

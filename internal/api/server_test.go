@@ -268,6 +268,7 @@ func sampleStatus() *engine.Status {
 		VRRP: engine.VRRPStatus{Connected: true, Groups: []engine.GroupStatus{
 			{Name: "front", State: "MASTER", Since: at, Priority: 150, Addresses: []string{"192.0.2.10/24"}, Sent: 60, Received: 1, Dropped: 2},
 		}},
+		Hooks: engine.HookStatus{Running: 16, Waiting: 40, Failed: 2, Dropped: 1},
 		FIFOs: []engine.FIFOStatus{{Path: "/run/director/notify", Written: 12, Dropped: 3, Full: true}},
 		BFD: &engine.BFDStatus{Dropped: map[string]uint64{"ttl": 2, "no_session": 1}, Sessions: []engine.SessionStatus{
 			{Name: "core", Neighbor: "192.0.2.1", State: "up", Since: at, Detection: 900 * time.Millisecond, Sent: 100, Received: 99, Downs: 1},

@@ -17,7 +17,7 @@ const subjectWidth = 30
 //
 //	2026-11-23 07:55:30.123  real      web 10.0.0.11:80                up -> down: http status 503 [healthz]
 func (s Style) Event(e engine.Event, zone *time.Location) string {
-	subject := clean(joined(" ", e.Group, e.VirtualServer, e.RealServer, e.Check, e.Session))
+	subject := clean(joined(" ", e.Group, e.SyncGroup, e.VirtualServer, e.RealServer, e.Check, e.Session))
 	change := s.paint(colorOf(e.To), clean(e.To))
 	if e.From != "" {
 		change = clean(e.From) + " -> " + change

@@ -66,23 +66,24 @@ type Engine struct {
 	public  atomic.Pointer[Status]
 
 	// What follows belongs to Run's goroutine.
-	config   *conf.Config
-	services []*service
-	byName   map[string]*service
-	users    map[checks.Key][]user
-	health   map[checks.Key]checks.Result
-	dirty    map[*service]struct{} // to be planned anew
-	over     overrides
-	table    table
-	roles    roles
-	sessions sessions
-	reloads  reloads
-	hooks    hookQueue
-	fifos    fifos
-	settings settings
-	marking  marking
-	ways     ways
-	pace     pace
+	config    *conf.Config
+	services  []*service
+	byName    map[string]*service
+	users     map[checks.Key][]user
+	health    map[checks.Key]checks.Result
+	dirty     map[*service]struct{} // to be planned anew
+	over      overrides
+	table     table
+	roles     roles
+	sessions  sessions
+	reloads   reloads
+	hooks     hookQueue
+	realHooks realHooks
+	fifos     fifos
+	settings  settings
+	marking   marking
+	ways      ways
+	pace      pace
 
 	maintenance maintenance
 	answers     []answer
@@ -152,6 +153,16 @@ func (e *Engine) Run(ctx context.Context) error {
 		running.Go(func() {
 			files, err := listMaintenance(dir)
 			e.listed <- listing{dir, files, err}
+		})
+	}
+	e.realHooks.left = func(h hookRun, why string) { e.event(h.event(why)) }
+	e.realHooks.run = func(h hookRun) {
+		running.Go(func() {
+			ev := h.run(hookCtx)
+			select {
+			case e.hooks.done <- ev:
+			case <-hookCtx.Done():
+			}
 		})
 	}
 	e.fifos.run = func(f *fifo) {
@@ -235,7 +246,7 @@ func (e *Engine) loop(ctx context.Context) {
 		case l := <-e.listed:
 			e.takeListing(l)
 		case done := <-e.hooks.done:
-			e.event(done)
+			e.takeHook(done)
 		case <-beat.C:
 			e.onBeat()
 		case <-retry.C:

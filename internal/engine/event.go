@@ -13,6 +13,7 @@ type Event struct {
 	VirtualServer string        `json:"virtual_server,omitempty"`
 	RealServer    string        `json:"real_server,omitempty"`
 	Group         string        `json:"group,omitempty"`
+	SyncGroup     string        `json:"sync_group,omitempty"`
 	Check         string        `json:"check,omitempty"`
 	Session       string        `json:"session,omitempty"` // of BFD
 	From          string        `json:"from,omitempty"`

@@ -37,7 +37,6 @@ type fifo struct {
 type fifos struct {
 	run  func(*fifo) // starts writing in the background
 	list []*fifo
-	sync map[string]string // the state that each sync group was told to be in
 }
 
 // setFIFOs takes the pipes of a configuration. Those that stay keep what waits in them.
@@ -59,9 +58,6 @@ func (e *Engine) setFIFOs(config *conf.Config) {
 	for _, f := range old {
 		close(f.lines)
 		f.stop()
-	}
-	if e.fifos.sync == nil {
-		e.fifos.sync = make(map[string]string)
 	}
 }
 
@@ -113,7 +109,7 @@ func (e *Engine) endFIFOs() {
 			case <-f.done:
 				ended = true
 			case ev := <-e.hooks.done:
-				e.event(ev)
+				e.takeHook(ev)
 			case <-limit.C:
 				limit.Reset(0) // the others' time is over, too
 				f.stop()

@@ -15,13 +15,15 @@ func (e *Engine) fifoLines(ev Event) (lines []string, of conf.FIFOSubjects) {
 	switch ev.Kind {
 	case KindRole:
 		state := fifoState(ev.From, ev.To)
-		if ev.Group == "" || state == "" {
+		switch {
+		case state == "":
 			return nil, of
-		}
-		lines = append(lines, instanceLine(ev.Group, state, e.roles.priorityOf(ev.Group)))
-		if name, agreed := e.roles.syncGroupIn(ev.Group); agreed && e.fifos.sync[name] != state {
-			e.fifos.sync[name] = state
-			lines = append(lines, groupLine(name, state))
+		case ev.SyncGroup != "":
+			lines = append(lines, groupLine(ev.SyncGroup, state))
+		case ev.Group != "":
+			lines = append(lines, instanceLine(ev.Group, state, e.roles.priorityOf(ev.Group)))
+		default:
+			return nil, of
 		}
 		return lines, conf.FIFOSubjects{VRRP: true}
 	case KindQuorum, KindReal:

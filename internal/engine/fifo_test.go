@@ -31,16 +31,12 @@ func TestFIFOLines(t *testing.T) {
 		"web":  {vs: &conf.VirtualServer{Services: []ipvsctl.Service{{ID: web}, {ID: six}}}},
 		"mark": {vs: &conf.VirtualServer{Services: []ipvsctl.Service{{ID: mark}}}},
 	}}
-	e.fifos.sync = map[string]string{}
 	e.roles.config = vrrp.Config{
-		Groups:     []vrrp.Group{{Name: "a", Priority: 150}, {Name: "b", Priority: 100}, {Name: "c", Priority: 90}},
-		SyncGroups: []vrrp.SyncGroup{{Name: "both", Groups: []string{"a", "b"}}},
+		Groups: []vrrp.Group{{Name: "a", Priority: 150}, {Name: "b", Priority: 100}, {Name: "c", Priority: 90}},
 	}
 	e.roles.priorities = map[string]uint8{"b": 80}
-	e.roles.states = map[string]vrrp.State{}
-	role := func(group string, from, to vrrp.State) Event {
-		e.roles.states[group] = to
-		ev := Event{Kind: KindRole, Group: group, To: to.String()}
+	role := func(group, sync string, from, to vrrp.State) Event {
+		ev := Event{Kind: KindRole, Group: group, SyncGroup: sync, To: to.String()}
 		if from != 0 {
 			ev.From = from.String()
 		}
@@ -50,14 +46,16 @@ func TestFIFOLines(t *testing.T) {
 		ev   func() Event
 		want string
 	}{
-		{func() Event { return role("a", 0, vrrp.Initialize) }, ""},
-		{func() Event { return role("a", vrrp.Initialize, vrrp.Backup) }, "INSTANCE \"a\" BACKUP 150\n"},
-		{func() Event { return role("b", vrrp.Initialize, vrrp.Backup) }, "INSTANCE \"b\" BACKUP 80\nGROUP \"both\" BACKUP 0\n"},
-		{func() Event { return role("c", vrrp.Initialize, vrrp.Fault) }, "INSTANCE \"c\" FAULT 90\n"},
-		{func() Event { return role("a", vrrp.Backup, vrrp.Master) }, "INSTANCE \"a\" MASTER 150\n"},
-		{func() Event { return role("b", vrrp.Backup, vrrp.Master) }, "INSTANCE \"b\" MASTER 80\nGROUP \"both\" MASTER 0\n"},
-		{func() Event { return role("b", vrrp.Master, vrrp.Initialize) }, "INSTANCE \"b\" STOP 80\n"},
-		{func() Event { return role("a", vrrp.Master, vrrp.Initialize) }, "INSTANCE \"a\" STOP 150\nGROUP \"both\" STOP 0\n"},
+		{func() Event { return role("a", "", 0, vrrp.Initialize) }, ""},
+		{func() Event { return role("", "both", 0, vrrp.Initialize) }, ""},
+		{func() Event { return role("a", "", vrrp.Initialize, vrrp.Backup) }, "INSTANCE \"a\" BACKUP 150\n"},
+		{func() Event { return role("b", "", vrrp.Initialize, vrrp.Backup) }, "INSTANCE \"b\" BACKUP 80\n"},
+		{func() Event { return role("", "both", vrrp.Initialize, vrrp.Backup) }, "GROUP \"both\" BACKUP 0\n"},
+		{func() Event { return role("c", "", vrrp.Initialize, vrrp.Fault) }, "INSTANCE \"c\" FAULT 90\n"},
+		{func() Event { return role("b", "", vrrp.Backup, vrrp.Master) }, "INSTANCE \"b\" MASTER 80\n"},
+		{func() Event { return role("", "both", vrrp.Backup, vrrp.Master) }, "GROUP \"both\" MASTER 0\n"},
+		{func() Event { return role("b", "", vrrp.Master, vrrp.Initialize) }, "INSTANCE \"b\" STOP 80\n"},
+		{func() Event { return role("", "both", vrrp.Master, vrrp.Initialize) }, "GROUP \"both\" STOP 0\n"},
 		{func() Event { return Event{Kind: KindRole, To: "disconnected"} }, ""},
 		{func() Event { return Event{Kind: KindQuorum, VirtualServer: "web", To: "up"} }, "VS [192.0.2.1]:tcp:80 UP\nVS [2001:db8::1]:udp:53 UP\n"},
 		{func() Event { return Event{Kind: KindQuorum, VirtualServer: "mark", To: "down"} }, "VS FWM 7 DOWN\n"},
@@ -77,7 +75,7 @@ func TestFIFOLines(t *testing.T) {
 		if diff := cmp.Diff(test.want, strings.Join(lines, "")); diff != "" {
 			t.Errorf("event %d (-want +got):\n%s", i, diff)
 		}
-		if want := (conf.FIFOSubjects{VRRP: strings.HasPrefix(test.want, "I"), Services: strings.HasPrefix(test.want, "VS") || strings.HasPrefix(test.want, "RS")}); of != want {
+		if want := (conf.FIFOSubjects{VRRP: strings.HasPrefix(test.want, "I") || strings.HasPrefix(test.want, "G"), Services: strings.HasPrefix(test.want, "VS") || strings.HasPrefix(test.want, "RS")}); of != want {
 			t.Errorf("event %d is about %+v, want %+v", i, of, want)
 		}
 	}

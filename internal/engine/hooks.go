@@ -16,19 +16,52 @@ import (
 // commands can do, the oldest story is still told in order.
 const hookQueueSize = 256
 
-// hookRun is one hook that is due: of a group or of a virtual server.
+// hookRun is one hook that is due: of a group, a sync group, a virtual server
+// or a real server, which has its virtual server named, too.
 type hookRun struct {
-	group, virtualServer string
-	state, reason        string
-	hook                 conf.Hook
-	priority             uint8 // of a group, effective
+	group, syncGroup          string
+	virtualServer, realServer string
+	state, reason             string
+	hook                      conf.Hook
+	priority                  uint8 // of a group, effective
 }
 
-// hookQueue runs hooks one after the other, each awaited, in the order in which
+// runHook has a hook run in its turn.
+func (e *Engine) runHook(h hookRun) {
+	if h.realServer != "" {
+		e.realHooks.add(h)
+		return
+	}
+	if !e.hooks.add(h) {
+		e.hooks.dropped++
+		e.event(h.event(fmt.Sprintf("left out: %d hooks are waiting already", hookQueueSize)))
+	}
+}
+
+// takeHook takes note that a hook has ended, or of what a named pipe tells.
+func (e *Engine) takeHook(ev Event) {
+	if ev.Error != "" && ev.To != "" {
+		e.hooks.failed++
+	}
+	e.event(ev)
+	if ev.RealServer != "" {
+		e.realHooks.ended(realKey{ev.VirtualServer, ev.RealServer})
+	}
+}
+
+// hookStatus tells how the hooks keep up.
+func (e *Engine) hookStatus() HookStatus {
+	return HookStatus{Running: e.realHooks.running, Waiting: e.realHooks.waiting + len(e.hooks.due),
+		Failed: e.hooks.failed, Dropped: e.hooks.dropped + e.realHooks.dropped}
+}
+
+// hookQueue runs the hooks of all but real servers one after the other, each awaited, in the order in which
 // the states were entered, so that the last one run tells the present state.
 type hookQueue struct {
 	due  chan hookRun
-	done chan Event
+	done chan Event // also of those that are not in this queue
+
+	failed, dropped uint64 // of the engine
 }
 
 func newHookQueue() hookQueue {
@@ -68,13 +101,13 @@ func (h hookRun) run(ctx context.Context) Event {
 	defer cancel()
 	command := h.hook.Command
 	command.Env = append(slices.Clone(command.Env), h.environment()...)
-	if h.hook.Keepalived && h.group != "" {
-		// As keepalived's notify_script_exec (keepalived/vrrp/vrrp_notify.c) has them.
-		command.Argv = append(slices.Clone(command.Argv), "INSTANCE", h.group, h.state, strconv.Itoa(int(h.priority)))
+	if h.hook.Keepalived {
+		command.Argv = append(slices.Clone(command.Argv), h.keepalived()...)
 	}
 	start := time.Now()
 	exit, output, err := checks.RunCommand(ctx, command)
-	ev := Event{Kind: KindHook, Group: h.group, VirtualServer: h.virtualServer, To: h.state, Reason: firstLine(output), Latency: time.Since(start)}
+	ev := h.event("")
+	ev.Reason, ev.Latency = firstLine(output), time.Since(start)
 	switch {
 	case err != nil:
 		ev.Error = err.Error()
@@ -84,12 +117,38 @@ func (h hookRun) run(ctx context.Context) Event {
 	return ev
 }
 
+// event is what is told of the hook.
+func (h hookRun) event(problem string) Event {
+	return Event{Kind: KindHook, Group: h.group, SyncGroup: h.syncGroup, VirtualServer: h.virtualServer, RealServer: h.realServer, To: h.state, Error: problem}
+}
+
+// keepalived returns the arguments that keepalived's notify_script_exec
+// (keepalived/vrrp/vrrp_notify.c) adds.
+func (h hookRun) keepalived() []string {
+	switch {
+	case h.group != "":
+		return []string{"INSTANCE", h.group, h.state, strconv.Itoa(int(h.priority))}
+	case h.syncGroup != "":
+		return []string{"GROUP", h.syncGroup, h.state, "0"}
+	}
+	return nil
+}
+
 // environment tells the command what it is about.
 func (h hookRun) environment() []string {
-	if h.virtualServer != "" {
-		return []string{"DIRECTOR_VIRTUAL_SERVER=" + h.virtualServer, "DIRECTOR_STATE=" + h.state, "DIRECTOR_REASON=" + h.reason}
+	env := []string{"DIRECTOR_STATE=" + h.state}
+	for _, v := range [...]struct{ name, value string }{
+		{"DIRECTOR_GROUP", h.group}, {"DIRECTOR_SYNC_GROUP", h.syncGroup},
+		{"DIRECTOR_VIRTUAL_SERVER", h.virtualServer}, {"DIRECTOR_REAL_SERVER", h.realServer},
+	} {
+		if v.value != "" {
+			env = append(env, v.name+"="+v.value)
+		}
 	}
-	return []string{"DIRECTOR_GROUP=" + h.group, "DIRECTOR_STATE=" + h.state}
+	if h.virtualServer != "" {
+		env = append(env, "DIRECTOR_REASON="+h.reason)
+	}
+	return env
 }
 
 // firstLine returns the first line of a command's output.

@@ -1,6 +1,8 @@
 package engine
 
 import (
+	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -97,6 +99,66 @@ func TestGroupHooks(t *testing.T) {
 		want := []string{"front >BACKUP exit status 1", "front >MASTER front"}
 		if diff := cmp.Diff(want, w.events(KindHook)); diff != "" {
 			t.Errorf("hooks (-want +got):\n%s", diff)
+		}
+		w.stop(errSignal)
+	})
+}
+
+// Hooks of a sync group run once all of it are in a state, after those of the
+// groups; what is told of one group alone runs none.
+func TestSyncGroupHooks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.group()
+		w.config.VRRP.Groups = append(w.config.VRRP.Groups, vrrp.Group{Name: "back", Interface: "eth1", RouterID: 52, Version: 3, Priority: 100})
+		w.config.VRRP.SyncGroups = []vrrp.SyncGroup{{Name: "both", Groups: []string{"front", "back"}}}
+		w.config.Groups = []conf.GroupPolicy{{Group: "front", Hooks: map[string]conf.Hook{"master": telling("DIRECTOR_GROUP")}}, {Group: "back"}}
+		arguments := conf.Hook{Command: checks.Command{Argv: []string{"/bin/echo"}}, Timeout: time.Minute, Keepalived: true}
+		w.config.SyncGroupHooks = map[string]map[string]conf.Hook{"both": {"master": arguments, "backup": telling("DIRECTOR_SYNC_GROUP")}}
+		w.start()
+		becomes := func(group string, from, to vrrp.State) {
+			w.router.reports <- vrrp.Report{Connected: true, Transitions: []vrrp.Transition{{Group: group, From: from, To: to}}}
+			w.after(time.Second)
+		}
+		becomes("front", vrrp.Initialize, vrrp.Backup)
+		if got := w.events(KindHook); got != nil {
+			t.Errorf("hooks of half a sync group: %v", got)
+		}
+		becomes("back", vrrp.Initialize, vrrp.Backup)
+		becomes("front", vrrp.Backup, vrrp.Master)
+		becomes("back", vrrp.Backup, vrrp.Master)
+		becomes("back", vrrp.Master, vrrp.Fault)
+		want := []string{"both >BACKUP both", "front >MASTER front", "both >MASTER GROUP both MASTER 0"}
+		if diff := cmp.Diff(want, w.events(KindHook)); diff != "" {
+			t.Errorf("hooks (-want +got):\n%s", diff)
+		}
+		if diff := cmp.Diff([]string{"both >BACKUP", "both BACKUP>MASTER"}, slices.DeleteFunc(w.events(KindRole), func(line string) bool {
+			return !strings.HasPrefix(line, "both")
+		})); diff != "" {
+			t.Errorf("roles of the sync group (-want +got):\n%s", diff)
+		}
+		w.stop(errSignal)
+	})
+}
+
+// Hooks of real servers run for every verdict of their checks, also the first.
+func TestRealServerHooks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		vs := w.checked(pool(2, remove))
+		real := vs.Reals[0].Address().String()
+		vs.Reals[0].Hooks = map[string]conf.Hook{"up": telling("DIRECTOR_REAL_SERVER"), "down": telling("DIRECTOR_REASON")}
+		w.config.VirtualServers = []*conf.VirtualServer{vs}
+		w.start()
+		w.after(2 * time.Second)
+		w.servers.set("10.0.0.1", "gone")
+		w.after(2 * time.Second)
+		want := []string{real + " >up " + real, real + " >down gone"}
+		if diff := cmp.Diff(want, w.events(KindHook)); diff != "" {
+			t.Errorf("hooks (-want +got):\n%s", diff)
+		}
+		if got := w.engine.Status().Hooks; got != (HookStatus{}) {
+			t.Errorf("when all is done: %+v", got)
 		}
 		w.stop(errSignal)
 	})

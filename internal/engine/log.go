@@ -12,11 +12,12 @@ func logEvent(log *zap.Logger, ev Event) {
 	if entry == nil {
 		return
 	}
-	fields := make([]zap.Field, 0, 12)
+	fields := make([]zap.Field, 0, 13)
 	for _, f := range []struct{ key, value string }{
 		{"virtual_server", ev.VirtualServer},
 		{"real_server", ev.RealServer},
 		{"group", ev.Group},
+		{"sync_group", ev.SyncGroup},
 		{"check", ev.Check},
 		{"session", ev.Session},
 		{"from", ev.From},

@@ -103,6 +103,9 @@ func (e *Engine) judgeReal(u user) {
 	r.state, r.reason, r.since = state, seen.Reason, now
 	if !born {
 		e.event(ev)
+		if hook, ok := configured.Hooks[ev.To]; ok {
+			e.runHook(hookRun{virtualServer: ev.VirtualServer, realServer: ev.RealServer, state: ev.To, reason: ev.Reason, hook: hook})
+		}
 	}
 	e.invalidate(u.service)
 }
@@ -135,7 +138,7 @@ func (e *Engine) replan() {
 			}
 			e.event(ev)
 			if hook, ok := s.vs.Hooks[ev.To]; ok {
-				e.hooks.add(hookRun{virtualServer: s.vs.Name, state: ev.To, reason: ev.Reason, hook: hook})
+				e.runHook(hookRun{virtualServer: s.vs.Name, state: ev.To, reason: ev.Reason, hook: hook})
 			}
 			e.roles.tracksChanged = true
 		}

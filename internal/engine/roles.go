@@ -41,7 +41,9 @@ type roles struct {
 	states     map[string]vrrp.State  // what was told last, group by group
 	status     map[string]vrrp.Status // with the numbers, for the snapshot
 	priorities map[string]uint8       // effective, group by group
-	syncOurs   bool                   // we have had a sync daemon to manage
+	syncStates map[string]vrrp.State  // that all of a sync group have entered, by its name
+	syncHooks  map[string]map[string]conf.Hook
+	syncOurs   bool // we have had a sync daemon to manage
 }
 
 // scriptUse is a group that tracks a script, and the track's name there.
@@ -76,7 +78,7 @@ func (r *roles) resend() {
 
 // setConfig takes the VRRP part of a configuration.
 func (r *roles) setConfig(config *conf.Config) {
-	r.config, r.policies = config.VRRP, config.Groups
+	r.config, r.policies, r.syncHooks = config.VRRP, config.Groups, config.SyncGroupHooks
 	r.tracksChanged = true
 	r.scripts = make(map[checks.Key][]scriptUse)
 	for _, p := range r.policies {
@@ -89,6 +91,12 @@ func (r *roles) setConfig(config *conf.Config) {
 		r.states = make(map[string]vrrp.State)
 		r.status = make(map[string]vrrp.Status)
 		r.priorities = make(map[string]uint8)
+		r.syncStates = make(map[string]vrrp.State)
+	}
+	for name := range r.syncStates {
+		if !slices.ContainsFunc(config.VRRP.SyncGroups, func(s vrrp.SyncGroup) bool { return s.Name == name }) {
+			delete(r.syncStates, name)
+		}
 	}
 	for name := range r.states {
 		if !slices.ContainsFunc(config.VRRP.Groups, func(g vrrp.Group) bool { return g.Name == name }) {
@@ -216,9 +224,30 @@ func (e *Engine) setRole(group string, to vrrp.State, reason string) {
 	e.event(ev)
 	policy := &r.policies[i]
 	if hook, ok := policy.Hooks[strings.ToLower(to.String())]; ok && (known || to != vrrp.Initialize) {
-		e.hooks.add(hookRun{group: group, state: to.String(), hook: hook, priority: r.priorityOf(group)})
+		e.runHook(hookRun{group: group, state: to.String(), hook: hook, priority: r.priorityOf(group)})
 	}
+	e.setSyncRole(group, to, reason)
 	e.followSync()
+}
+
+// setSyncRole takes note of the state of a group's sync group, once all of it
+// are in the one that the group has entered.
+func (e *Engine) setSyncRole(group string, to vrrp.State, reason string) {
+	r := &e.roles
+	name, agreed := r.syncGroupIn(group)
+	from, known := r.syncStates[name]
+	if !agreed || known && from == to {
+		return
+	}
+	r.syncStates[name] = to
+	ev := Event{Kind: KindRole, SyncGroup: name, To: to.String(), Reason: reason}
+	if known {
+		ev.From = from.String()
+	}
+	e.event(ev)
+	if hook, ok := r.syncHooks[name][strings.ToLower(to.String())]; ok {
+		e.runHook(hookRun{syncGroup: name, state: to.String(), hook: hook})
+	}
 }
 
 // followSync makes the sync daemon a row of the desired table: master while its

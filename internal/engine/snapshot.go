@@ -65,6 +65,7 @@ func (e *Engine) publish() {
 		Checks: PaceStatus{Late: e.pace.late, Since: e.pace.since, Reason: e.pace.reason},
 		VRRP:   e.vrrpStatus(),
 		BFD:    e.bfdStatus(),
+		Hooks:  e.hookStatus(),
 		FIFOs:  e.fifoStatus(),
 	}
 	s.VirtualServers = make([]*ServiceStatus, len(e.services))

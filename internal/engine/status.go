@@ -17,8 +17,17 @@ type Status struct {
 	Checks         PaceStatus       `json:"checks"`
 	VRRP           VRRPStatus       `json:"vrrp"`
 	BFD            *BFDStatus       `json:"bfd,omitempty"` // nil when no session is configured
+	Hooks          HookStatus       `json:"hooks"`
 	FIFOs          []FIFOStatus     `json:"notify_fifos,omitempty"`
 	VirtualServers []*ServiceStatus `json:"virtual_servers"`
+}
+
+// HookStatus tells how the hooks keep up.
+type HookStatus struct {
+	Running int    `json:"running"` // of real servers
+	Waiting int    `json:"waiting"` // of all
+	Failed  uint64 `json:"failed"`  // ended with an error, or with their time
+	Dropped uint64 `json:"dropped"` // left out, since too many waited
 }
 
 // FIFOStatus is a named pipe that is told of states.

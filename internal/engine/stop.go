@@ -39,7 +39,7 @@ func (e *Engine) shutdown() {
 const stopHookTime = 30 * time.Second
 
 // runStopHooks runs the hooks of virtual servers for the stop, after those that
-// are due already, and waits for them.
+// are due already, and waits for them and for those of real servers.
 func (e *Engine) runStopHooks() {
 	const state = "stop"
 	left := 0
@@ -50,15 +50,16 @@ func (e *Engine) runStopHooks() {
 	}
 	limit := time.NewTimer(stopHookTime)
 	defer limit.Stop()
-	for left > 0 {
+	for left > 0 || e.realHooks.running > 0 {
 		select {
 		case done := <-e.hooks.done:
-			e.event(done)
+			e.takeHook(done)
 			if done.VirtualServer != "" && done.To == state {
 				left--
 			}
 		case <-limit.C:
-			e.event(Event{Kind: KindHook, To: state, Error: fmt.Sprintf("%d hooks have not ended in %v and are given up", left, stopHookTime)})
+			e.event(Event{Kind: KindHook, To: state, Error: fmt.Sprintf("%d hooks have not ended in %v and are given up",
+				left+e.realHooks.running+e.realHooks.waiting, stopHookTime)})
 			return
 		case c := <-e.calls:
 			c.reply <- errEnded

@@ -270,7 +270,7 @@ func (w *world) events(kinds ...Kind) []string {
 	for _, ev := range w.engine.Journal().Recent(-1) {
 		for _, k := range kinds {
 			if ev.Kind == k {
-				subject := ev.RealServer + ev.Group
+				subject := ev.RealServer + ev.Group + ev.SyncGroup
 				if subject == "" {
 					subject = ev.VirtualServer
 				}

@@ -182,11 +182,13 @@ type Stats struct {
 }
 
 // Report is what VRRP tells the engine: transitions in their order, at most
-// once each, and from time to time the status of all groups. The status is the
-// truth if a transition was lost.
+// once each, and the status of those groups that have changed since the report
+// before. The status is the truth if a transition was lost. What is only counted
+// is no change; of many groups it comes by turns, a part in each report.
 type Report struct {
 	Transitions []Transition
 	Status      []Status
+	Whole       bool     // Status is of all the groups there are
 	Problems    []string // orders that could not be carried out, each with its reason
 	Connected   bool     // whether VRRP answers at all
 }
@@ -195,7 +197,8 @@ type Report struct {
 // (vrrp/worker). Run ends when ctx does; it then leaves mastership by rule
 // (priority 0, addresses off) only if Stop was ordered before.
 type Router interface {
-	// Order replaces the orders; it never blocks.
+	// Order replaces the orders; it never blocks. What the command points to is
+	// not changed afterwards: the same pointer again are the same orders.
 	Order(Command)
 	// Reports is where Router tells what happened. The reader must keep up.
 	Reports() <-chan Report

@@ -162,6 +162,18 @@ func (c *core) teamOf(name string) *team {
 	return nil
 }
 
+// known returns the members that are to be told of: one of each name, and who is
+// configured before who is leaving.
+func (c *core) known() []*member {
+	all := slices.Clone(c.members)
+	for _, m := range c.departing {
+		if !slices.ContainsFunc(c.members, func(o *member) bool { return o.name == m.name }) {
+			all = append(all, m)
+		}
+	}
+	return all
+}
+
 // shutdown makes every member leave by rule. It is over when left says so.
 func (c *core) shutdown(now time.Time, reason string) {
 	for _, m := range c.members {

@@ -256,7 +256,8 @@ type router struct {
 	err    error
 
 	mu     sync.Mutex
-	last   Report
+	known  map[string]Status // by group
+	all    []Report
 	story  []string // transitions
 	trials []string // problems
 }
@@ -285,7 +286,13 @@ func (r *router) read(ctx context.Context) {
 			return
 		case rep := <-r.Reports():
 			r.mu.Lock()
-			r.last = rep
+			r.all = append(r.all, rep)
+			if rep.Whole || r.known == nil {
+				r.known = make(map[string]Status)
+			}
+			for _, s := range rep.Status {
+				r.known[s.Group] = s
+			}
 			r.trials = append(r.trials, rep.Problems...)
 			for _, tr := range rep.Transitions {
 				r.story = append(r.story, fmt.Sprintf("%s %s>%s: %s", tr.Group, tr.From, tr.To, tr.Reason))
@@ -315,12 +322,16 @@ func (r *router) wait() {
 func (r *router) status(group string) Status {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for _, s := range r.last.Status {
-		if s.Group == group {
-			return s
-		}
-	}
-	return Status{}
+	return r.known[group]
+}
+
+// heard returns the reports so far and forgets them.
+func (r *router) heard() []Report {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	all := r.all
+	r.all = nil
+	return all
 }
 
 // told returns the transitions so far and forgets them.

@@ -38,8 +38,9 @@ type loop struct {
 	frames      sync.Pool // of *frame
 	linkChanges chan links
 
-	links     links // nil until first told
-	orders    Orders
+	links     links     // nil until first told
+	given     *Orders   // as they came
+	orders    Orders    // with what earlier ones knew of tracks
 	ordered   time.Time // when orders last came; zero: never
 	orphaned  string    // why no engine watches the groups
 	stopping  bool
@@ -51,6 +52,7 @@ type loop struct {
 	parsed    advert    // scratch of receive
 	payload   []byte    // scratch of send
 	pending   Report    // not yet taken by the reader
+	told      telling   // what he knows
 	lastState time.Time // when a status was last told
 }
 
@@ -175,10 +177,7 @@ func (l *loop) drain() {
 func (l *loop) command(now time.Time) {
 	p := l.router.commands()
 	if p.orders != nil && !l.stopping {
-		l.orders, l.ordered, l.orphaned = p.orders.remember(l.orders), now, ""
-		if l.links != nil { // else the interfaces are about to be told
-			l.apply(now)
-		}
+		l.obey(now, p.orders)
 	}
 	if p.all {
 		for _, m := range l.core.members {
@@ -199,6 +198,19 @@ func (l *loop) command(now time.Time) {
 	if p.stop && !l.stopping {
 		l.stopping = true
 		l.core.shutdown(now, "stopped")
+	}
+}
+
+// obey takes orders. The same ones once more only prove that the engine lives.
+func (l *loop) obey(now time.Time, o *Orders) {
+	again := o == l.given && l.orphaned == ""
+	l.given, l.ordered, l.orphaned = o, now, ""
+	if again {
+		return
+	}
+	l.orders = o.remember(l.orders)
+	if l.links != nil { // else the interfaces are about to be told
+		l.apply(now)
 	}
 }
 

@@ -196,16 +196,14 @@ func TestReorder(t *testing.T) {
 			t.Errorf("the other sees priority %d, %d mismatches", s.MasterPrio, s.Stats.Mismatched)
 		}
 
-		o = orders(front(150))
-		a.Order(Command{Orders: &o})
+		a.Order(Command{Orders: new(orders(front(150)))})
 		time.Sleep(time.Second)
 		want(t, a, "")
 		if diff := cmp.Diff([]string{"+" + vip, "+10.0.0.101/24", "-10.0.0.101/24"}, a.host.history); diff != "" {
 			t.Errorf("addresses (-want +got):\n%s", diff)
 		}
 
-		o = orders()
-		a.Order(Command{Orders: &o})
+		a.Order(Command{Orders: new(orders())})
 		time.Sleep(time.Second)
 		want(t, a, "front MASTER>INIT: no longer configured")
 		want(t, b, "front BACKUP>MASTER: master 10.0.0.1 left")
@@ -445,8 +443,7 @@ func TestDeafReader(t *testing.T) {
 		if sent := n.count() - before; sent != 10 {
 			t.Errorf("%d advertisements in a second", sent)
 		}
-		o = orders()
-		r.Order(Command{Orders: &o})
+		r.Order(Command{Orders: new(orders())})
 		time.Sleep(time.Second)
 		states := ""
 		for range reportQueue + 1 {

@@ -32,6 +32,7 @@ type body struct {
 	lastHeard              time.Time
 	split                  Split
 	stranger               Stranger
+	told                   Status // what the reader of the reports was told last
 }
 
 func newMember(g Group) *member {
@@ -74,11 +75,8 @@ func (l *loop) tell(now time.Time, status bool) {
 	}
 	r := l.pending
 	r.Connected = true
-	for _, list := range [2][]*member{l.core.members, l.core.departing} {
-		for _, m := range list {
-			r.Status = append(r.Status, l.status(now, m))
-		}
-	}
+	all := l.core.known()
+	told := l.news(&r, all, func(m *member) Status { return l.status(now, m) })
 	if p := l.fitted.of[nil].problem; p != "" {
 		r.Problems = append(r.Problems, p)
 	}
@@ -95,6 +93,7 @@ func (l *loop) tell(now time.Time, status bool) {
 	select {
 	case l.router.reports <- r:
 		l.pending = Report{}
+		l.told.taken(r, all, told)
 	default:
 	}
 }

@@ -39,7 +39,8 @@ type roles struct {
 	connected  bool
 	problems   []string
 	states     map[string]vrrp.State  // what was told last, group by group
-	status     map[string]vrrp.Status // with the numbers, for the snapshot
+	status     map[string]vrrp.Status // with the numbers
+	shown      map[string]GroupStatus // the same in the snapshot's words, made when it is asked for
 	priorities map[string]uint8       // effective, group by group
 	syncStates map[string]vrrp.State  // that all of a sync group have entered, by its name
 	syncHooks  map[string]map[string]conf.Hook
@@ -98,6 +99,7 @@ func (r *roles) setConfig(config *conf.Config) {
 			delete(r.syncStates, name)
 		}
 	}
+	r.shown = make(map[string]GroupStatus)
 	for name := range r.states {
 		if !slices.ContainsFunc(config.VRRP.Groups, func(g vrrp.Group) bool { return g.Name == name }) {
 			delete(r.states, name)
@@ -141,6 +143,7 @@ func (e *Engine) takeReport(report vrrp.Report) {
 			e.tellSplit(s, r.status[s.Group].Split.Now)
 			e.tellStranger(s, r.status[s.Group].Stranger.Now)
 			r.status[s.Group] = s
+			delete(r.shown, s.Group)
 		}
 	}
 	e.stale = true
@@ -212,8 +215,11 @@ func (e *Engine) tellStranger(s vrrp.Status, before bool) {
 func (e *Engine) setRole(group string, to vrrp.State, reason string) {
 	r := &e.roles
 	from, known := r.states[group]
+	if known && from == to {
+		return
+	}
 	i := slices.IndexFunc(r.policies, func(p conf.GroupPolicy) bool { return p.Group == group })
-	if i < 0 || known && from == to {
+	if i < 0 {
 		return
 	}
 	r.states[group] = to

@@ -9,6 +9,7 @@ import (
 	"github.com/lvs-director/director/checks"
 	"github.com/lvs-director/director/conf"
 	"github.com/lvs-director/director/ipvsctl"
+	"github.com/lvs-director/director/vrrp"
 )
 
 // Status returns the present state of everything. The snapshot is the reader's:
@@ -88,28 +89,37 @@ func (e *Engine) vrrpStatus() VRRPStatus {
 	r := &e.roles
 	v := VRRPStatus{Connected: r.connected, Problems: r.problems, Groups: make([]GroupStatus, len(r.config.Groups))}
 	for i, g := range r.config.Groups {
-		st := r.status[g.Name]
-		gs := GroupStatus{Name: g.Name, State: st.State.String(), Since: st.Since, Reason: st.Reason, Interface: g.Interface,
-			RouterID: g.RouterID, Priority: st.Priority, Sent: st.Stats.Sent, Received: st.Stats.Received,
-			DroppedBy: st.Stats.Dropped, Late: st.LatenessMax, Routes: st.Routes, Rules: st.Rules, Closed: st.Closed}
-		if st.Split.Now {
-			gs.Split = fmt.Sprintf("%s (priority %d) since %s", st.Split.Addr, st.Split.Priority, st.Split.Since.Format(time.RFC3339))
-		}
-		if st.Stranger.Now {
-			gs.Stranger = fmt.Sprintf("%s claims %s since %s", st.Stranger.MAC, st.Stranger.Addr, st.Stranger.Since.Format(time.RFC3339))
-		}
-		if st.MasterAddr.IsValid() {
-			gs.Master = fmt.Sprintf("%s (priority %d)", st.MasterAddr, st.MasterPrio)
-		}
-		for _, a := range st.Addresses {
-			gs.Addresses = append(gs.Addresses, a.String())
-		}
-		for _, n := range st.Stats.Dropped {
-			gs.Dropped += n
+		gs, made := r.shown[g.Name]
+		if !made {
+			gs = groupStatus(g, r.status[g.Name])
+			r.shown[g.Name] = gs
 		}
 		v.Groups[i] = gs
 	}
 	return v
+}
+
+// groupStatus is what VRRP has told of a group, in words.
+func groupStatus(g vrrp.Group, st vrrp.Status) GroupStatus {
+	gs := GroupStatus{Name: g.Name, State: st.State.String(), Since: st.Since, Reason: st.Reason, Interface: g.Interface,
+		RouterID: g.RouterID, Priority: st.Priority, Sent: st.Stats.Sent, Received: st.Stats.Received,
+		DroppedBy: st.Stats.Dropped, Late: st.LatenessMax, Routes: st.Routes, Rules: st.Rules, Closed: st.Closed}
+	if st.Split.Now {
+		gs.Split = fmt.Sprintf("%s (priority %d) since %s", st.Split.Addr, st.Split.Priority, st.Split.Since.Format(time.RFC3339))
+	}
+	if st.Stranger.Now {
+		gs.Stranger = fmt.Sprintf("%s claims %s since %s", st.Stranger.MAC, st.Stranger.Addr, st.Stranger.Since.Format(time.RFC3339))
+	}
+	if st.MasterAddr.IsValid() {
+		gs.Master = fmt.Sprintf("%s (priority %d)", st.MasterAddr, st.MasterPrio)
+	}
+	for _, a := range st.Addresses {
+		gs.Addresses = append(gs.Addresses, a.String())
+	}
+	for _, n := range st.Stats.Dropped {
+		gs.Dropped += n
+	}
+	return gs
 }
 
 // snapshot makes the status of one virtual server.

@@ -14,13 +14,16 @@ const maxTransitions = 4096
 const maxProblems = 100
 
 // outbox gathers reports until a reader takes them: of transitions all, in
-// their order, up to maxTransitions; of everything else only the latest.
+// their order, up to maxTransitions; of everything else only the latest. It knows
+// the status of all groups, so that a new reader can be told.
 type outbox struct {
 	transitions []vrrp.Transition
 	next        uint64 // number of the transition that comes next; the first is 1
 	lost        uint64 // transitions dropped since the last report that said so
 	status      []vrrp.Status
-	problems    []string // since the last report that was taken, or of the last one
+	news        map[string]bool // groups whose status no report has told yet
+	whole       bool            // the reader is to be told of all
+	problems    []string        // since the last report that was taken, or of the last one
 	connected   bool
 	changed     bool // there is something that no report has told yet
 }
@@ -35,7 +38,7 @@ func (o *outbox) add(r vrrp.Report) {
 		o.transitions = append([]vrrp.Transition(nil), o.transitions[over:]...)
 		o.lost += uint64(over)
 	}
-	o.status = r.Status
+	o.update(r)
 	if !o.changed {
 		o.problems = nil
 	}
@@ -49,8 +52,41 @@ func (o *outbox) add(r vrrp.Report) {
 	o.changed = true
 }
 
+// update takes in what a report says of the groups.
+func (o *outbox) update(r vrrp.Report) {
+	if r.Whole {
+		o.status, o.whole = slices.Clone(r.Status), true
+		return
+	}
+	if o.news == nil {
+		o.news = make(map[string]bool)
+	}
+	for _, s := range r.Status {
+		o.news[s.Group] = true
+		if i := slices.IndexFunc(o.status, func(was vrrp.Status) bool { return was.Group == s.Group }); i >= 0 {
+			o.status[i] = s
+		} else {
+			o.status = append(o.status, s)
+		}
+	}
+}
+
+// untold returns the statuses that the reader does not know.
+func (o *outbox) untold() []vrrp.Status {
+	if o.whole {
+		return slices.Clone(o.status)
+	}
+	var list []vrrp.Status
+	for _, s := range o.status {
+		if o.news[s.Group] {
+			list = append(list, s)
+		}
+	}
+	return list
+}
+
 // after returns what a reader is to be told that has heard of all transitions
-// before number from. The outbox shares its slices with the report: neither
+// before number from. The outbox shares its transitions with the report: neither
 // side changes elements.
 func (o *outbox) after(from uint64) report {
 	o.next = max(o.next, 1)
@@ -58,7 +94,8 @@ func (o *outbox) after(from uint64) report {
 	from = min(max(from, first), o.next)
 	r := report{Report: vrrp.Report{
 		Transitions: o.transitions[from-first : len(o.transitions) : len(o.transitions)],
-		Status:      o.status,
+		Status:      o.untold(),
+		Whole:       o.whole,
 		Problems:    o.problems,
 		Connected:   o.connected,
 	}}
@@ -76,7 +113,13 @@ func (o *outbox) after(from uint64) report {
 // told notes that a report made by after has been taken.
 func (o *outbox) told() {
 	o.lost = 0
-	o.changed = false
+	o.changed, o.whole = false, false
+	clear(o.news)
+}
+
+// anew has the next report tell of all groups: to a reader that knows nothing.
+func (o *outbox) anew() {
+	o.changed, o.whole = o.connected, true
 }
 
 // forget drops the transitions up to number last: they have arrived.

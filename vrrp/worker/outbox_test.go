@@ -2,6 +2,7 @@ package worker
 
 import (
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -93,9 +94,54 @@ func TestOutboxTellsEachProblem(t *testing.T) {
 		t.Errorf("afterwards (-want +got):\n%s", diff)
 	}
 	o.told()
-	o.add(vrrp.Report{Status: []vrrp.Status{{Group: "a"}, {Group: "b"}}})
-	o.add(vrrp.Report{Status: []vrrp.Status{{Group: "b"}}})
-	if r := o.after(0); r.Problems != nil || len(r.Status) != 1 {
-		t.Errorf("got %+v, want no problem any more and the last status", r)
+	o.add(vrrp.Report{})
+	if r := o.after(0); r.Problems != nil {
+		t.Errorf("problems %q, want none any more", r.Problems)
 	}
+}
+
+// TestOutboxTellsDifferences: a reader is told what has changed since the last
+// report that it took, and a new one of all groups there are.
+func TestOutboxTellsDifferences(t *testing.T) {
+	var o outbox
+	has := func(what string, whole bool, want ...string) {
+		t.Helper()
+		r := o.after(0)
+		var got []string
+		for _, s := range r.Status {
+			got = append(got, s.Group+" "+s.Reason)
+		}
+		if diff := cmp.Diff(want, got); diff != "" || r.Whole != whole {
+			t.Errorf("%s: whole %v (-want +got):\n%s", what, r.Whole, diff)
+		}
+	}
+	say := func(whole bool, groups ...string) {
+		r := vrrp.Report{Connected: true, Whole: whole}
+		for _, g := range groups {
+			name, reason, _ := strings.Cut(g, " ")
+			r.Status = append(r.Status, vrrp.Status{Group: name, Reason: reason})
+		}
+		o.add(r)
+	}
+	say(true, "a 1", "b 1", "c 1")
+	say(false, "b 2")
+	has("a change before the first was taken", true, "a 1", "b 2", "c 1")
+	o.told()
+	has("nothing since", false)
+	say(false, "c 2")
+	say(false, "a 2")
+	has("two changes", false, "a 2", "c 2")
+	o.told()
+	say(false)
+	has("no change", false)
+	o.anew()
+	has("a new reader", true, "a 2", "b 2", "c 2")
+	o.told()
+	say(true, "a 3", "d 1")
+	say(false, "d 2")
+	has("groups that come and go", true, "a 3", "d 2")
+	o.told()
+	o.add(vrrp.Report{Problems: []string{"lost"}})
+	say(true)
+	has("none is left", true)
 }

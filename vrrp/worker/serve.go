@@ -213,7 +213,7 @@ func (s *server) join(l *link) {
 	}
 	s.log.Info("engine connected")
 	s.link, s.sent = l, 0
-	s.box.changed = s.box.connected // whoever comes is told what is known
+	s.box.anew() // whoever comes is told what is known
 }
 
 // leave forgets an engine that went away or did wrong.

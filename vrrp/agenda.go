@@ -32,9 +32,12 @@ const batchSize = 64
 // agenda returns what is due, the most urgent first and then what has waited
 // the longest, and when the next thing will be, if there is one. A takeover does
 // not wait for the renewal of a thousand other addresses, but a lease that has
-// lost two thirds of its time waits for nothing.
+// lost two thirds of its time waits for nothing. When a lease is to be renewed, so
+// are those that would be soon: a thousand are renewed in a few calls, and not
+// in hundreds, for each of which the agenda is made anew.
 func (k *keeper) agenda(now time.Time) (due []job, next time.Time) {
-	due = k.due[:0]
+	due, k.early = k.due[:0], k.early[:0]
+	renews := false
 	for _, l := range k.leases {
 		for do := range chores {
 			at, ok := k.when(l, do)
@@ -46,10 +49,17 @@ func (k *keeper) agenda(now time.Time) (due []job, next time.Time) {
 					rank = 0
 				}
 				due = append(due, job{l, do, rank, at})
-			case next.IsZero() || at.Before(next):
-				next = at
+				renews = renews || do == choreRenew
+			case do == choreRenew && at.Sub(now) < l.w.lease/12:
+				k.early = append(k.early, job{l, do, int(do) + 1, at})
+				next = sooner(next, at)
+			default:
+				next = sooner(next, at)
 			}
 		}
+	}
+	if renews {
+		due = append(due, k.early...)
 	}
 	slices.SortStableFunc(due, func(a, b job) int {
 		return cmp.Or(cmp.Compare(a.rank, b.rank), a.at.Compare(b.at))
@@ -58,16 +68,33 @@ func (k *keeper) agenda(now time.Time) (due []job, next time.Time) {
 	return due, next
 }
 
+// sooner returns the earlier of two times; zero is none.
+func sooner(a, b time.Time) time.Time {
+	if a.IsZero() || b.Before(a) {
+		return b
+	}
+	return a
+}
+
 // batch does what is due, until there are new wishes.
 func (k *keeper) batch(due []job) {
-	for _, j := range due[:min(len(due), batchSize)] {
-		if len(k.wishes) > 0 {
-			return
+	due = due[:min(len(due), batchSize)]
+	for len(due) > 0 && len(k.wishes) == 0 {
+		j := due[0]
+		if j.do == choreRenew {
+			n := 1
+			for n < min(len(due), renewSize) && due[n].do == choreRenew {
+				n++
+			}
+			k.renew(due[:n])
+			due = due[n:]
+			continue
 		}
 		k.doIfDue(j.l, j.do)
 		if j.do == choreAdd {
 			k.doIfDue(j.l, choreAnnounce)
 		}
+		due = due[1:]
 	}
 }
 

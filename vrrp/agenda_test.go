@@ -2,36 +2,59 @@ package vrrp
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/netip"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 )
 
 // slowKernel takes its time for everything and notes leases that have ended
-// before they were renewed. Only the keeper's goroutine uses it.
+// before they were renewed.
 type slowKernel struct {
 	kernel
+	mu        sync.Mutex
 	ends      map[netip.Prefix]time.Time
 	ended     int
 	announced int
+	calls     int          // of renew
+	refused   netip.Prefix // not renewed
 }
 
 const slowness = 2500 * time.Microsecond
 
-func (s *slowKernel) hold(_ link, p netip.Prefix, o holdOptions) error {
+func (s *slowKernel) renew(list []holding) error {
+	s.look(func() { s.calls++ })
+	return each(list, s.hold)
+}
+
+func (s *slowKernel) hold(is holding) error {
 	time.Sleep(slowness)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p := is.prefix
+	if p == s.refused {
+		return errors.New("not this one")
+	}
 	if end, ok := s.ends[p]; ok && time.Now().After(end) {
 		s.ended++
 	}
-	s.ends[p] = time.Now().Add(o.lease)
+	s.ends[p] = time.Now().Add(is.lease)
 	return nil
+}
+
+// look does something with what the kernel has noted.
+func (s *slowKernel) look(f func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	f()
 }
 
 func (s *slowKernel) announce(link, netip.Addr) error {
 	time.Sleep(slowness)
-	s.announced++
+	s.look(func() { s.announced++ })
 	return nil
 }
 
@@ -59,6 +82,64 @@ func TestKeeperOfMany(t *testing.T) {
 		}
 		if kernel.announced < 3000 {
 			t.Errorf("announced %d times, want each address more than once", kernel.announced)
+		}
+	})
+}
+
+// TestRenewals has a thousand leases that began at different times renewed
+// together, and those one by one among which one is refused.
+func TestRenewals(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		kernel := &slowKernel{ends: make(map[netip.Prefix]time.Time)}
+		k := newKeeper(nopLog(), kernel)
+		m := newMember(front(100))
+		w := wish{member: m, link: link{index: 2, name: "eth0"}, lease: time.Minute, intent: keep, announce: 1}
+		for x := range 1000 {
+			w.addresses = append(w.addresses, netip.MustParsePrefix(fmt.Sprintf("10.4.%d.%d/32", x/250, x%250+1)))
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error)
+		go func() { done <- k.run(ctx) }()
+		k.wishes <- []wish{w}
+		time.Sleep(2 * time.Minute) // the takeover is over
+		calls := 0
+		kernel.look(func() { calls = kernel.calls })
+		time.Sleep(2 * time.Minute)
+		kernel.look(func() {
+			// Each is due every 15 to 20 seconds.
+			if n := kernel.calls - calls; n < 6*1000/renewSize || n > 9*(1000/renewSize+2) {
+				t.Errorf("a thousand leases were renewed by %d calls in two minutes", n)
+			}
+			kernel.refused = w.addresses[500]
+		})
+		for range 4 {
+			time.Sleep(30 * time.Second)
+			r := <-k.reports
+			if r[m].problem != "add 10.4.2.1/32 to eth0: not this one" {
+				t.Errorf("told: %q", r[m].problem)
+			}
+			k.reports <- r
+		}
+		kernel.look(func() {
+			for p, end := range kernel.ends {
+				if p != kernel.refused && !time.Now().Before(end) {
+					t.Errorf("the lease of %s has ended", p)
+				}
+			}
+			kernel.refused = netip.Prefix{}
+		})
+		time.Sleep(10 * time.Second)
+		if r := <-k.reports; r[m].problem != "" {
+			t.Errorf("afterwards: %q", r[m].problem)
+		}
+		kernel.look(func() {
+			if kernel.ended != 1 {
+				t.Errorf("%d leases ended, want the refused one", kernel.ended)
+			}
+		})
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
 		}
 	})
 }

@@ -88,21 +88,26 @@ func TestPassive(t *testing.T) {
 		kind     uint16
 		protocol uint8
 		want     bool
+		sequence uint32
 	}{
-		{"link", unix.RTM_NEWLINK, 0, true},
-		{"address", unix.RTM_DELADDR, 0, true},
-		{"our route removed", unix.RTM_DELROUTE, DefaultMark, true},
-		{"the lowest mark", unix.RTM_DELROUTE, MinMark, true},
-		{"the highest mark", unix.RTM_DELROUTE, MaxMark, true},
-		{"below", unix.RTM_DELROUTE, MinMark - 1, false},
-		{"BGP's route removed", unix.RTM_DELROUTE, 186, false},
-		{"our route added", unix.RTM_NEWROUTE, DefaultMark, false},
-		{"rule removed", unix.RTM_DELRULE, 0, true},
-		{"rule added", unix.RTM_NEWRULE, 0, false},
+		{"link", unix.RTM_NEWLINK, 0, true, 0},
+		{"address", unix.RTM_DELADDR, 0, true, 0},
+		{"our route removed", unix.RTM_DELROUTE, DefaultMark, true, 0},
+		{"the lowest mark", unix.RTM_DELROUTE, MinMark, true, 0},
+		{"the highest mark", unix.RTM_DELROUTE, MaxMark, true, 0},
+		{"below", unix.RTM_DELROUTE, MinMark - 1, false, 0},
+		{"BGP's route removed", unix.RTM_DELROUTE, 186, false, 0},
+		{"our route added", unix.RTM_NEWROUTE, DefaultMark, false, 0},
+		{"rule removed", unix.RTM_DELRULE, 0, true, 0},
+		{"rule added", unix.RTM_NEWRULE, 0, false, 0},
+		{"address added", unix.RTM_NEWADDR, 0, true, 7},
+		{"lease renewed", unix.RTM_NEWADDR, 0, false, renewalSequence},
+		{"lease removed", unix.RTM_DELADDR, 0, true, renewalSequence},
 	}
 	for _, test := range tests {
 		message := binary.NativeEndian.AppendUint16([]byte{28, 0, 0, 0}, test.kind)
 		message = append(message, make([]byte, 22)...)
+		binary.NativeEndian.PutUint32(message[8:], test.sequence)
 		message[unix.SizeofNlMsghdr+5] = test.protocol
 		n, err := vm.Run(message)
 		if err != nil || n > 0 != test.want {

@@ -113,7 +113,9 @@ type keeper struct {
 	spoke    map[int]time.Time  // by interface: the last one
 	virtual  func(netip.Addr) bool
 	unsettle bool
-	due      []job // scratch of agenda
+	due      []job     // scratch of agenda
+	early    []job     // the same
+	renewals []holding // scratch of renew
 }
 
 func newKeeper(log *zap.Logger, k kernel) *keeper {
@@ -231,9 +233,7 @@ func (k *keeper) work(l *lease, do chore, now time.Time) {
 		return
 	case choreAdd, choreRenew:
 		if !l.w.owned {
-			err = k.kernel.hold(l.w.link, l.prefix, holdOptions{
-				lease: l.w.lease, noRoute: l.w.link.covers(l.prefix, k.virtual),
-			})
+			err = k.kernel.hold(k.holding(l))
 		}
 		if err != nil {
 			err = fmt.Errorf("add %s to %s: %w", l.prefix, l.w.link.name, err)

@@ -177,7 +177,19 @@ func (p *lanPort) close() error {
 	return nil
 }
 
-func (h *lanHost) hold(l link, p netip.Prefix, o holdOptions) error {
+func (h *lanHost) renew(list []holding) error { return each(list, h.hold) }
+
+// each does to each of a list what may fail.
+func each(list []holding, do func(holding) error) error {
+	var errs []error
+	for _, is := range list {
+		errs = append(errs, do(is))
+	}
+	return errors.Join(errs...)
+}
+
+func (h *lanHost) hold(is holding) error {
+	l, p := is.link, is.prefix
 	h.wait()
 	h.lan.mu.Lock()
 	defer h.lan.mu.Unlock()

@@ -63,7 +63,10 @@ type frame struct {
 // end by themselves.
 type kernel interface {
 	// hold puts an address on an interface, or renews it, for the time of the lease.
-	hold(l link, p netip.Prefix, o holdOptions) error
+	hold(h holding) error
+	// renew does that for many at once, sooner. An error says that it did not
+	// for at least one of them.
+	renew(list []holding) error
 	// release takes an address off; one that is not there is no error.
 	release(l link, p netip.Prefix) error
 	// announce tells the neighbours that an address is here (RFC 9568,
@@ -71,8 +74,10 @@ type kernel interface {
 	announce(l link, ip netip.Addr) error
 }
 
-// holdOptions are how an address is put on an interface.
-type holdOptions struct {
+// holding is how an address is put on an interface.
+type holding struct {
+	link    link
+	prefix  netip.Prefix
 	lease   time.Duration
 	noRoute bool // another address already makes the route to the prefix
 }

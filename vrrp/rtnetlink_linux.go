@@ -24,6 +24,7 @@ const (
 // rtnetlink changes addresses through route netlink and announces them.
 type rtnetlink struct {
 	announcer
+	leases leaser
 	mu     sync.Mutex
 	handle *netlink.Handle
 }
@@ -63,47 +64,6 @@ func newHandle() (*netlink.Handle, error) {
 		return nil, err
 	}
 	return h, nil
-}
-
-func (r *rtnetlink) hold(l link, p netip.Prefix, o holdOptions) error {
-	a := address(l, p)
-	// The kernel counts lifetimes in whole seconds.
-	seconds := int((o.lease + time.Second - 1) / time.Second)
-	a.ValidLft, a.PreferedLft = seconds, seconds
-	a.Protocol = addressMark
-	if l.vmac != nil && p.Addr().Is6() && p.Addr().IsLinkLocalUnicast() {
-		// Replies to a link-local neighbour leave by the link that asked,
-		// which needs its own route there.
-		o.noRoute = false
-	}
-	if l.vmac != nil && o.noRoute {
-		// Two routes to one subnet, the macvlan's and its parent's, would
-		// make it a matter of chance where replies leave.
-		a.Flags |= unix.IFA_F_NOPREFIXROUTE
-	}
-	if p.Addr().Is6() {
-		// The other director may hold it for a moment more, and the address
-		// must be of use at once.
-		a.Flags |= unix.IFA_F_NODAD
-		// Linux prefers the address that came last as a source (RFC 6724 leaves
-		// it open), and what this machine asked from the virtual address would
-		// be answered to whoever has it: a real server, by itself. A deprecated
-		// address still answers, and is a source where there is no other.
-		a.PreferedLft = 0
-		if o.noRoute {
-			// A lifetime is given to the prefix route as well, also to one
-			// that the interface's own address shares: with it the route to
-			// the subnet would expire. IPv4 has no such rule.
-			a.Flags |= unix.IFA_F_NOPREFIXROUTE
-		}
-	}
-	return r.do(func(h *netlink.Handle) error {
-		var err error
-		if a.LinkIndex, err = r.device(h, l); err != nil {
-			return err
-		}
-		return needs(h.AddrReplace(nil, a), "CAP_NET_ADMIN")
-	})
 }
 
 func (r *rtnetlink) release(l link, p netip.Prefix) error {

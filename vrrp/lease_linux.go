@@ -1,0 +1,148 @@
+package vrrp
+
+import (
+	"encoding/binary"
+	"net/netip"
+	"time"
+
+	mnetlink "github.com/mdlayher/netlink"
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+)
+
+// renewalSequence is the number of all messages that renew a lease: the monitor
+// knows by it what is no news. It reads the same in both orders of bytes, and no
+// other program is likely to count that far.
+const renewalSequence = 0xd1d1d1d1
+
+// ifaProto is IFA_PROTO of linux/if_addr.h, which x/sys lacks.
+const ifaProto = 11
+
+// leaser puts addresses on interfaces for a time, many with one message to the
+// kernel. Only the keeper's goroutine uses it.
+type leaser struct {
+	conn *mnetlink.Conn
+	msgs []mnetlink.Message // scratch
+}
+
+func (r *rtnetlink) hold(h holding) error { return r.lease([]holding{h}, 0) }
+
+func (r *rtnetlink) renew(list []holding) error { return r.lease(list, renewalSequence) }
+
+// lease asks for all of a list at once. Of those messages that the kernel refuses
+// it says so, of the others only if asked, which the last one does.
+func (r *rtnetlink) lease(list []holding, sequence uint32) error {
+	c := &r.leases
+	c.msgs = c.msgs[:0]
+	for _, h := range list {
+		index, err := r.deviceOf(h.link)
+		if err != nil {
+			return needs(err, "CAP_NET_ADMIN")
+		}
+		c.msgs = append(c.msgs, h.message(index, sequence))
+	}
+	c.msgs[len(list)-1].Header.Flags |= mnetlink.Acknowledge
+	return needs(c.exchange(), "CAP_NET_ADMIN")
+}
+
+// deviceOf returns the index of the interface that carries l's addresses.
+func (r *rtnetlink) deviceOf(l link) (int, error) {
+	if l.vmac == nil {
+		return l.index, nil
+	}
+	index := 0
+	err := r.do(func(h *netlink.Handle) (err error) {
+		index, err = r.device(h, l)
+		return err
+	})
+	return index, err
+}
+
+// exchange sends the messages and hears the first refusal, or that there was
+// none. After a failure the socket is thrown away with what it has not read.
+func (c *leaser) exchange() error {
+	if c.conn == nil {
+		conn, err := mnetlink.Dial(unix.NETLINK_ROUTE, nil)
+		if err != nil {
+			return err
+		}
+		c.conn = conn
+	}
+	err := c.conn.SetReadDeadline(time.Now().Add(netlinkPatience))
+	if err == nil {
+		_, err = c.conn.SendMessages(c.msgs)
+	}
+	if err == nil {
+		_, err = c.conn.Receive()
+	}
+	if err != nil {
+		c.conn.Close()
+		c.conn = nil
+	}
+	return err
+}
+
+// message asks for the address on the interface of an index.
+func (h holding) message(index int, sequence uint32) mnetlink.Message {
+	// The kernel counts lifetimes in whole seconds.
+	seconds := uint32((h.lease + time.Second - 1) / time.Second)
+	preferred, flags := seconds, uint32(0)
+	vmac, ip := h.link.vmac != nil, h.prefix.Addr()
+	// Replies to a link-local neighbour leave by the link that asked, which
+	// needs its own route there.
+	noRoute := h.noRoute && !(vmac && ip.Is6() && ip.IsLinkLocalUnicast())
+	if noRoute && (vmac || ip.Is6()) {
+		// Two routes to one subnet, the macvlan's and its parent's, would make
+		// it a matter of chance where replies leave. And in IPv6 a lifetime is
+		// given to the prefix route as well, also to one that the interface's
+		// own address shares: with it the route to the subnet would expire.
+		// IPv4 has no such rule.
+		flags |= unix.IFA_F_NOPREFIXROUTE
+	}
+	if ip.Is6() {
+		// The other director may hold it for a moment more, and the address
+		// must be of use at once.
+		flags |= unix.IFA_F_NODAD
+		// Linux prefers the address that came last as a source (RFC 6724 leaves
+		// it open), and what this machine asked from the virtual address would
+		// be answered to whoever has it: a real server, by itself. A deprecated
+		// address still answers, and is a source where there is no other.
+		preferred = 0
+	}
+	b := make([]byte, 0, unix.SizeofIfAddrmsg+80)
+	b = append(b, family(ip.Is6()), uint8(h.prefix.Bits()), 0, unix.RT_SCOPE_UNIVERSE)
+	b = binary.NativeEndian.AppendUint32(b, uint32(index))
+	b = appendIP(b, unix.IFA_LOCAL, ip)
+	b = appendIP(b, unix.IFA_ADDRESS, ip)
+	b = appendNumbers(b, unix.IFA_FLAGS, flags)
+	// Preferred and valid; when it was made and changed is not ours to say.
+	b = appendNumbers(b, unix.IFA_CACHEINFO, preferred, seconds, 0, 0)
+	b = append(appendAttribute(b, ifaProto, 1), addressMark, 0, 0, 0)
+	return mnetlink.Message{
+		Header: mnetlink.Header{
+			Type:     unix.RTM_NEWADDR,
+			Flags:    mnetlink.Request | mnetlink.Create | mnetlink.Replace,
+			Sequence: sequence,
+		},
+		Data: b,
+	}
+}
+
+// appendAttribute begins an attribute of a kind and a length.
+func appendAttribute(b []byte, kind, length uint16) []byte {
+	b = binary.NativeEndian.AppendUint16(b, unix.SizeofRtAttr+length)
+	return binary.NativeEndian.AppendUint16(b, kind)
+}
+
+func appendIP(b []byte, kind uint16, ip netip.Addr) []byte {
+	s := ip.AsSlice()
+	return append(appendAttribute(b, kind, uint16(len(s))), s...)
+}
+
+func appendNumbers(b []byte, kind uint16, numbers ...uint32) []byte {
+	b = appendAttribute(b, kind, uint16(4*len(numbers)))
+	for _, n := range numbers {
+		b = binary.NativeEndian.AppendUint32(b, n)
+	}
+	return b
+}

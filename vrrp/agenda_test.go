@@ -58,25 +58,34 @@ func (s *slowKernel) announce(link, netip.Addr) error {
 	return nil
 }
 
-// TestKeeperOfMany takes a thousand addresses over on a machine that is slow: to
-// announce them again and again takes longer than a lease, and no lease ends.
-func TestKeeperOfMany(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		kernel := &slowKernel{ends: make(map[netip.Prefix]time.Time)}
-		k := newKeeper(nopLog(), kernel)
-		w := wish{member: newMember(front(100)), link: link{index: 2, name: "eth0"}, lease: 10 * time.Second, intent: keep, announce: 1}
-		for x := range 1000 {
-			w.addresses = append(w.addresses, netip.MustParsePrefix(fmt.Sprintf("10.4.%d.%d/32", x/250, x%250+1)))
-		}
-		ctx, cancel := context.WithCancel(t.Context())
-		done := make(chan error)
-		go func() { done <- k.run(ctx) }()
-		k.wishes <- []wish{w}
-		time.Sleep(time.Minute)
+// keepMany has a keeper hold a thousand addresses, until end.
+func keepMany(t *testing.T, lease time.Duration) (k *keeper, kernel *slowKernel, w wish, end func()) {
+	t.Helper()
+	kernel = &slowKernel{ends: make(map[netip.Prefix]time.Time)}
+	k = newKeeper(nopLog(), kernel)
+	w = wish{member: newMember(front(100)), link: link{index: 2, name: "eth0"}, lease: lease, intent: keep, announce: 1}
+	for x := range 1000 {
+		w.addresses = append(w.addresses, netip.MustParsePrefix(fmt.Sprintf("10.4.%d.%d/32", x/250, x%250+1)))
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error)
+	go func() { done <- k.run(ctx) }()
+	k.wishes <- []wish{w}
+	return k, kernel, w, func() {
 		cancel()
 		if err := <-done; err != nil {
 			t.Error(err)
 		}
+	}
+}
+
+// TestKeeperOfMany takes a thousand addresses over on a machine that is slow: to
+// announce them again and again takes longer than a lease, and no lease ends.
+func TestKeeperOfMany(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		_, kernel, _, end := keepMany(t, 10*time.Second)
+		time.Sleep(time.Minute)
+		end()
 		if len(kernel.ends) != 1000 || kernel.ended != 0 {
 			t.Errorf("%d addresses, %d leases ended, want 1000 and none", len(kernel.ends), kernel.ended)
 		}
@@ -90,17 +99,7 @@ func TestKeeperOfMany(t *testing.T) {
 // together, and those one by one among which one is refused.
 func TestRenewals(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		kernel := &slowKernel{ends: make(map[netip.Prefix]time.Time)}
-		k := newKeeper(nopLog(), kernel)
-		m := newMember(front(100))
-		w := wish{member: m, link: link{index: 2, name: "eth0"}, lease: time.Minute, intent: keep, announce: 1}
-		for x := range 1000 {
-			w.addresses = append(w.addresses, netip.MustParsePrefix(fmt.Sprintf("10.4.%d.%d/32", x/250, x%250+1)))
-		}
-		ctx, cancel := context.WithCancel(t.Context())
-		done := make(chan error)
-		go func() { done <- k.run(ctx) }()
-		k.wishes <- []wish{w}
+		k, kernel, w, end := keepMany(t, time.Minute)
 		time.Sleep(2 * time.Minute) // the takeover is over
 		calls := 0
 		kernel.look(func() { calls = kernel.calls })
@@ -115,8 +114,8 @@ func TestRenewals(t *testing.T) {
 		for range 4 {
 			time.Sleep(30 * time.Second)
 			r := <-k.reports
-			if r[m].problem != "add 10.4.2.1/32 to eth0: not this one" {
-				t.Errorf("told: %q", r[m].problem)
+			if r[w.member].problem != "add 10.4.2.1/32 to eth0: not this one" {
+				t.Errorf("told: %q", r[w.member].problem)
 			}
 			k.reports <- r
 		}
@@ -129,17 +128,14 @@ func TestRenewals(t *testing.T) {
 			kernel.refused = netip.Prefix{}
 		})
 		time.Sleep(10 * time.Second)
-		if r := <-k.reports; r[m].problem != "" {
-			t.Errorf("afterwards: %q", r[m].problem)
+		if r := <-k.reports; r[w.member].problem != "" {
+			t.Errorf("afterwards: %q", r[w.member].problem)
 		}
 		kernel.look(func() {
 			if kernel.ended != 1 {
 				t.Errorf("%d leases ended, want the refused one", kernel.ended)
 			}
 		})
-		cancel()
-		if err := <-done; err != nil {
-			t.Error(err)
-		}
+		end()
 	})
 }

@@ -2,15 +2,11 @@ package worker
 
 import (
 	"bufio"
-	"context"
 	"encoding/json"
-	"flag"
 	"fmt"
 	"io"
-	"net"
 	"os"
 	"os/exec"
-	"os/signal"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -18,217 +14,11 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/zap"
-	"go.uber.org/zap/zapcore"
-	"go.uber.org/zap/zaptest"
 	"golang.org/x/sys/unix"
 
 	"github.com/lvs-director/director/vrrp"
 )
 
-// The test binary is also the worker, and an engine to be killed.
-func TestMain(m *testing.M) {
-	if len(os.Args) > 1 {
-		switch os.Args[1] {
-		case Command:
-			os.Exit(workerMain(os.Args[2:]))
-		case "test-engine":
-			os.Exit(engineMain(os.Args[2:]))
-		}
-	}
-	os.Exit(m.Run())
-}
-
-// realRouter, set in the environment, makes workers run VRRP in earnest.
-const realRouter = "DIRECTOR_TEST_REAL_ROUTER"
-
-// workerMain is a worker process around a fake router.
-func workerMain(args []string) int {
-	flags := flag.NewFlagSet(Command, flag.ExitOnError)
-	level := zap.DebugLevel
-	if os.Getenv(realRouter) != "" {
-		level = zap.ErrorLevel // the tests are told all that happens
-	}
-	p := Process{
-		Log: os.Stderr,
-		NewLogger: func(w zapcore.WriteSyncer) *zap.Logger {
-			return zap.New(zapcore.NewCore(zapcore.NewConsoleEncoder(zap.NewDevelopmentEncoderConfig()), w, level))
-		},
-		NewRouter: func(log *zap.Logger) vrrp.Router {
-			if os.Getenv(realRouter) != "" {
-				return vrrp.NewRouter(log)
-			}
-			r := newFakeRouter()
-			r.note = strconv.Itoa(os.Getpid())
-			return r
-		},
-	}
-	flags.StringVar(&p.Socket, "socket", "", "")
-	flags.IntVar(&p.EngineFD, "engine-fd", 0, "")
-	protocol := flags.Int("protocol", 0, "speak another protocol")
-	if err := flags.Parse(args); err != nil {
-		return 2
-	}
-	if *protocol != 0 {
-		return strangeWorker(p, *protocol)
-	}
-	if err := Main(p); err != nil {
-		return 1
-	}
-	return 0
-}
-
-// strangeWorker is a worker of another version.
-func strangeWorker(p Process, protocol int) int {
-	log := zap.NewNop()
-	ln, err := listen(context.Background(), p.Socket, log)
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	defer ln.release()
-	fmt.Println("listening")
-	s := newServer(p.NewRouter(log), log)
-	s.hello.Protocol = protocol
-	// It dies of SIGTERM, with nothing done by rule: the test is about the engine.
-	if err := s.serve(context.Background(), ln, nil); err != nil {
-		return 1
-	}
-	return 0
-}
-
-// engineMain is an engine with a runtime directory and, in a file, orders. It
-// prints what it is told, and stops the worker when it is terminated.
-func engineMain(args []string) int {
-	o := orders(1)
-	if len(args) > 1 {
-		b, err := os.ReadFile(args[1])
-		if err == nil {
-			err = json.Unmarshal(b, o)
-		}
-		if err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			return 1
-		}
-	}
-	c, err := NewClient(Options{RuntimeDir: args[0], Log: zap.NewNop()})
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	term, stop := signal.NotifyContext(context.Background(), unix.SIGTERM)
-	defer stop()
-	go func() {
-		out := json.NewEncoder(os.Stdout)
-		for r := range c.Reports() {
-			if err := out.Encode(r); err != nil {
-				os.Exit(1)
-			}
-		}
-	}()
-	go func() {
-		for term.Err() == nil {
-			c.Order(vrrp.Command{Orders: o})
-			time.Sleep(100 * time.Millisecond)
-		}
-		c.Order(vrrp.Command{Stop: true})
-	}()
-	if err := c.Run(context.Background()); err != nil {
-		return 1
-	}
-	return 0
-}
-
-// client is a Client of this process on a real system.
-type client struct {
-	*Client
-	t      *testing.T
-	cancel context.CancelFunc
-	over   chan error
-	orders *vrrp.Orders
-	heard  []vrrp.Transition
-}
-
-func connect(t *testing.T, dir string) *client {
-	t.Helper()
-	c, err := NewClient(Options{RuntimeDir: dir, Log: zaptest.NewLogger(t)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	x := &client{Client: c, t: t, cancel: cancel, over: make(chan error, 1), orders: orders(1)}
-	go func() { x.over <- c.Run(ctx) }()
-	return x
-}
-
-// until beats and reads reports until one satisfies ok.
-func (c *client) until(what string, ok func(vrrp.Report) bool) vrrp.Report {
-	c.t.Helper()
-	limit := time.After(30 * time.Second)
-	beat := time.NewTicker(100 * time.Millisecond)
-	defer beat.Stop()
-	for {
-		c.Order(vrrp.Command{Orders: c.orders})
-		select {
-		case r := <-c.Reports():
-			c.heard = append(c.heard, r.Transitions...)
-			if ok(r) {
-				return r
-			}
-		case <-beat.C:
-		case <-limit:
-			c.t.Fatalf("not within 30 s: %s", what)
-		}
-	}
-}
-
-// master waits until a worker reports mastership and returns its process id.
-func (c *client) master() int {
-	c.t.Helper()
-	r := c.until("connected and master", func(r vrrp.Report) bool {
-		return r.Connected && len(r.Status) == 1 && r.Status[0].State == vrrp.Master && r.Status[0].Reason != ""
-	})
-	pid, err := strconv.Atoi(r.Status[0].Reason)
-	if err != nil {
-		c.t.Fatal(err)
-	}
-	return pid
-}
-
-// stop ends the worker by order.
-func (c *client) stop() {
-	c.t.Helper()
-	c.Order(vrrp.Command{Stop: true})
-	limit := time.After(30 * time.Second)
-	for {
-		select {
-		case r := <-c.Reports():
-			c.heard = append(c.heard, r.Transitions...)
-		case err := <-c.over:
-			if err != nil {
-				c.t.Errorf("Run: %v", err)
-			}
-			c.cancel()
-			return
-		case <-limit:
-			c.t.Fatal("an ordered stop took more than 30 s")
-		}
-	}
-}
-
-// crash makes the engine go away; the worker stays.
-func (c *client) crash() {
-	c.cancel()
-	for {
-		select {
-		case <-c.Reports():
-		case <-c.over:
-			return
-		}
-	}
-}
-
-// exists reports whether there is a process, a dead one that nobody has reaped included.
 // exists reports whether a process runs. One that has ended and whose parent has
 // not buried it yet, as the orphan of a killed engine, does not.
 func exists(pid int) bool {
@@ -240,20 +30,34 @@ func exists(pid int) bool {
 	return !strings.HasPrefix(after, "Z") && !strings.HasPrefix(after, "X")
 }
 
+func sendSignal(t *testing.T, pid int, s syscall.Signal) {
+	t.Helper()
+	if err := unix.Kill(pid, s); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// spawn starts this program in another of its parts, and returns what it prints.
+func spawn(t *testing.T, args ...string) (*exec.Cmd, io.Reader) {
+	t.Helper()
+	cmd := exec.Command("/proc/self/exe", args...)
+	cmd.Stderr = os.Stderr
+	out, err := cmd.StdoutPipe()
+	if err == nil {
+		err = cmd.Start()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { cmd.Process.Kill() })
+	return cmd, out
+}
+
 func TestEngineKilledAndRestarted(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	engine := func() (*exec.Cmd, *bufio.Scanner) {
-		cmd := exec.Command("/proc/self/exe", "test-engine", dir)
-		cmd.Stderr = os.Stderr
-		out, err := cmd.StdoutPipe()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { cmd.Process.Kill() })
+		cmd, out := spawn(t, "test-engine", dir)
 		return cmd, bufio.NewScanner(out)
 	}
 	// untilMaster returns the transitions before, and the worker's process id.
@@ -316,9 +120,7 @@ func TestWorkerKilledIsStartedAgain(t *testing.T) {
 	t.Parallel()
 	c := connect(t, t.TempDir())
 	first := c.master()
-	if err := unix.Kill(first, unix.SIGKILL); err != nil {
-		t.Fatal(err)
-	}
+	sendSignal(t, first, unix.SIGKILL)
 	r := c.until("the loss is told", func(r vrrp.Report) bool { return len(r.Problems) > 0 })
 	if want := "vrrp worker: killed by signal killed"; r.Problems[0] != want {
 		t.Errorf("problem %q, want %q", r.Problems[0], want)
@@ -336,9 +138,7 @@ func TestWorkerTerminatedLeavesByRule(t *testing.T) {
 	t.Parallel()
 	c := connect(t, t.TempDir())
 	first := c.master()
-	if err := unix.Kill(first, unix.SIGTERM); err != nil {
-		t.Fatal(err)
-	}
+	sendSignal(t, first, unix.SIGTERM)
 	c.until("it has left", func(vrrp.Report) bool {
 		return len(c.heard) > 1 && c.heard[1].From == vrrp.Master && c.heard[1].To == vrrp.Initialize
 	})
@@ -366,9 +166,7 @@ func TestWorkerIsOfAnotherSession(t *testing.T) {
 	}
 	// A terminal that hangs up and a Ctrl-C are not for it.
 	for _, s := range []syscall.Signal{unix.SIGHUP, unix.SIGINT, unix.SIGPIPE} {
-		if err := unix.Kill(pid, s); err != nil {
-			t.Error(err)
-		}
+		sendSignal(t, pid, s)
 	}
 	c.until("another report", func(r vrrp.Report) bool { return len(r.Status) == 1 })
 	if got := c.master(); got != pid {
@@ -380,72 +178,10 @@ func TestWorkerIsOfAnotherSession(t *testing.T) {
 	}
 }
 
-func TestRuntimeDirectory(t *testing.T) {
-	t.Parallel()
-	dir := filepath.Join(t.TempDir(), "run")
-	socket := filepath.Join(dir, socketName)
-	c := connect(t, dir)
-	pid := c.master()
-	for path, want := range map[string]os.FileMode{dir: 0o750 | os.ModeDir, socket: 0o600 | os.ModeSocket, lockPath(socket): 0o600} {
-		if fi, err := os.Stat(path); err != nil || fi.Mode() != want {
-			t.Errorf("%s: mode %v, %v; want %v", path, fi.Mode(), err, want)
-		}
-	}
-	if got := lockHolder(socket); got != pid {
-		t.Errorf("process %d is said to hold the lock, want %d", got, pid)
-	}
-	// No second worker for the same directory.
-	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
-	defer cancel()
-	if _, err := listen(ctx, socket, zap.NewNop()); err == nil || !strings.Contains(err.Error(), strconv.Itoa(pid)) {
-		t.Errorf("listen = %v, want that process %d holds the lock", err, pid)
-	}
-	c.stop()
-	if _, err := os.Stat(socket); err == nil {
-		t.Error("the socket is still there after an ordered stop")
-	}
-}
-
-func TestGarbageOnTheSocketMovesNothing(t *testing.T) {
-	t.Parallel()
-	dir := t.TempDir()
-	c := connect(t, dir)
-	pid := c.master()
-	dial := func() net.Conn {
-		conn, err := net.Dial("unix", filepath.Join(dir, socketName))
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { conn.Close() })
-		return conn
-	}
-	for range 50 {
-		dial() // and says nothing
-	}
-	for _, s := range []string{"\x00", "GET / HTTP/1.1\r\n\r\n", string(framed("{}")), string(framed(`{"command":{"Stop":true}}`)), strings.Repeat("\xff", 1<<20)} {
-		conn := dial()
-		go io.Copy(io.Discard, conn)
-		conn.SetDeadline(time.Now().Add(10 * time.Second))
-		io.WriteString(conn, s) // may fail: it is thrown out before the end
-	}
-	c.until("another report", func(r vrrp.Report) bool { return len(r.Status) == 1 })
-	if got := c.master(); got != pid || len(c.heard) != 1 {
-		t.Errorf("worker %d, transitions %v: want still %d and no new transition", got, c.heard, pid)
-	}
-	c.stop()
-}
-
 func TestWorkerOfAnotherProtocolIsReplaced(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	cmd := exec.Command("/proc/self/exe", Command, "--socket", filepath.Join(dir, socketName), "--protocol", "99")
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
+	cmd, out := spawn(t, Command, "--socket", filepath.Join(dir, socketName), "--protocol", "99")
 	if _, err := bufio.NewReader(out).ReadString('\n'); err != nil {
 		t.Fatal(err)
 	}
@@ -482,9 +218,7 @@ func TestStoppedWorkerOfAFormerEngineIsReplaced(t *testing.T) {
 	first := connect(t, dir)
 	pid := first.master()
 	first.crash()
-	if err := unix.Kill(pid, unix.SIGSTOP); err != nil {
-		t.Fatal(err)
-	}
+	sendSignal(t, pid, unix.SIGSTOP)
 	// One of its threads may still be answering.
 	for !stopped(t, pid) {
 		time.Sleep(time.Millisecond)
@@ -527,20 +261,4 @@ func TestDeadStandardErrorDoesNotHurt(t *testing.T) {
 		t.Errorf("transitions %v, want one to MASTER and one back", c.heard)
 	}
 	<-ended
-}
-
-func TestStrangersAreNotTrusted(t *testing.T) {
-	me := os.Geteuid()
-	for uid, want := range map[int]bool{me: true, 0: true, me + 1: false, 65534: me == 65534} {
-		if err := trust(&unix.Ucred{Uid: uint32(uid)}); (err == nil) != want {
-			t.Errorf("trust user %d: %v, want %v", uid, err, want)
-		}
-	}
-}
-
-func TestSocketPathTooLong(t *testing.T) {
-	_, err := NewClient(Options{RuntimeDir: "/" + strings.Repeat("x", 120), Log: zap.NewNop()})
-	if err == nil || !strings.Contains(err.Error(), "at most") {
-		t.Errorf("NewClient = %v, want that the path is too long", err)
-	}
 }

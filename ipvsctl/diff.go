@@ -18,15 +18,20 @@ import (
 // the additions and edits, each service with its destinations, so that a new
 // one does not refuse clients for long, and those that get weight 0 last, so that
 // no client finds nobody between one that leaves and one that comes; then all
-// deletions; then daemons that start or start again; then the time-outs. Both tables may be in any spelling,
+// deletions, the last row first; then daemons that start or start again; then the time-outs. Both tables may be in any spelling,
 // see Table.Normal. After the operations are done, a second Diff is empty.
+//
+// The kernel remembers a deleted destination for two minutes and more, in a list
+// that it searches from its newest end for each one that is added. What was deleted in
+// the order opposite to that of additions is found at once when it comes back, as
+// in a restart; in the same order ten thousand cost fifty million comparisons.
 func Diff(have, want Table, own Ownership) []Op {
 	have, want = have.Normal(), want.Normal()
 	d := differ{owned: own.rows(), set: make([]Op, 0, missing(have, want))}
 	for _, id := range want.SortedIDs() {
 		d.service(have.Services[id], want.Services[id])
 	}
-	for _, id := range have.SortedIDs() {
+	for _, id := range slices.Backward(have.SortedIDs()) {
 		if _, ok := want.Services[id]; !ok {
 			d.unwanted(have.Services[id])
 		}
@@ -95,7 +100,7 @@ func (d *differ) unwanted(have Service) {
 
 // destinations deletes those of our destinations that are not wanted.
 func (d *differ) destinations(have, want Service) {
-	for _, dest := range have.Destinations {
+	for _, dest := range slices.Backward(have.Destinations) {
 		if _, wanted := findDestination(want.Destinations, dest.Addr); wanted || !d.owned(Row{have.ID, dest.Addr}) {
 			continue
 		}

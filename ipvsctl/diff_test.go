@@ -92,6 +92,16 @@ func TestDiff(t *testing.T) {
 			},
 		},
 		{
+			name: "to empty, the last row first",
+			have: table(virtual(tcp(tls), real("10.0.0.2:443", 2)), virtual(tcp(web), real("10.0.0.1:80", 1), real("10.0.0.2:80", 1), real("10.0.0.3:80", 1))),
+			own:  owns(row(tls, ""), row(tls, "10.0.0.2:443"), row(web, ""), row(web, "10.0.0.1:80"), row(web, "10.0.0.3:80")),
+			ops: []string{
+				"-D -t 192.0.2.1:443",
+				"-d -t 192.0.2.1:80 -r 10.0.0.3:80",
+				"-d -t 192.0.2.1:80 -r 10.0.0.1:80",
+			},
+		},
+		{
 			name: "one weight",
 			have: table(virtual(tcp(web), real("10.0.0.1:80", 1), real("10.0.0.2:80", 1))),
 			want: table(virtual(tcp(web), real("10.0.0.1:80", 1), real("10.0.0.2:80", 3))),

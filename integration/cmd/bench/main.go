@@ -27,7 +27,7 @@ type bench struct {
 func main() {
 	trials := flag.Int("trials", 5, "how often each thing is measured; the table has the medians")
 	file := flag.String("file", "performance.md", "the `file` below the output folder whose table is replaced")
-	only := flag.String("only", "", "one of program, group, reload, checks, routers, failover; empty is all")
+	only := flag.String("only", "", "one of program, group, reload, checks, routers, punctual, failover; empty is all")
 	flag.Parse()
 	if err := run(*trials, *file, *only); err != nil {
 		fmt.Fprintf(os.Stderr, "bench: %v\n", err)
@@ -44,7 +44,7 @@ func run(trials int, file, only string) error {
 	for _, part := range []struct {
 		name string
 		run  func() error
-	}{{"program", b.program}, {"group", b.group}, {"reload", b.reload}, {"checks", b.checks}, {"routers", b.routers}, {"failover", b.failover}} {
+	}{{"program", b.program}, {"group", b.group}, {"reload", b.reload}, {"checks", b.checks}, {"routers", b.routers}, {"punctual", b.punctual}, {"failover", b.failover}} {
 		if only != "" && only != part.name {
 			continue
 		}

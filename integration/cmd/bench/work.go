@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 	"time"
@@ -10,7 +11,8 @@ import (
 
 // work is what a peer is to do, in neutral words.
 type work struct {
-	virtuals int           // virtual servers 10.1.x.y:80, ten real servers each
+	virtuals int           // virtual servers 10.1.x.y:80
+	reals    int           // of each; zero is ten
 	check    time.Duration // interval of a tcp check on each real server; zero is none
 	odd      int           // the real server whose weight is not 1, counted over all
 	weight   int           // its weight
@@ -27,7 +29,7 @@ type pair struct {
 
 // vip and real name the virtual server v and its real server r.
 func vip(v int) string  { return fmt.Sprintf("10.1.%d.%d", v/250, v%250+1) }
-func real(x int) string { return fmt.Sprintf("10.21.%d.%d", x/250, x%250+1) }
+func real(x int) string { return fmt.Sprintf("10.%d.%d.%d", 21+x/62500, x/250%250, x%250+1) }
 
 // virtual is the i-th address of virtual router x.
 func virtual(x, i int) string { return fmt.Sprintf("10.4.%d.%d/32", x, i+1) }
@@ -39,6 +41,9 @@ func (w work) weightOf(x int) int {
 	}
 	return 1
 }
+
+// realsOf returns how many real servers a virtual server has.
+func (w work) realsOf() int { return cmp.Or(w.reals, 10) }
 
 // peer is a program that does the work.
 type peer interface {
@@ -73,8 +78,9 @@ func (director) config(w work) string {
 		if w.check > 0 {
 			fmt.Fprintf(&b, "  check \"tcp\" {\n    interval = %q\n    timeout = \"3s\"\n    rise = 1\n    fall = 1\n  }\n", w.check.String())
 		}
-		for r := range 10 {
-			fmt.Fprintf(&b, "  real_server \"%s:80\" { weight = %d }\n", real(v*10+r), w.weightOf(v*10+r))
+		for r := range w.realsOf() {
+			x := v*w.realsOf() + r
+			fmt.Fprintf(&b, "  real_server \"%s:80\" { weight = %d }\n", real(x), w.weightOf(x))
 		}
 		b.WriteString("}\n")
 	}
@@ -107,14 +113,8 @@ func (director) config(w work) string {
 }
 
 func (d director) start(n *lab.Network, box *lab.Namespace, w work) (running, error) {
-	r, err := n.NewDirector(box)
+	r, err := startDirector(n, box, w)
 	if err != nil {
-		return running{}, err
-	}
-	if err := r.Configure(d.config(w)); err != nil {
-		return running{}, err
-	}
-	if err := r.Start(); err != nil {
 		return running{}, err
 	}
 	return running{r.Process, func(w work) error { return r.Configure(d.config(w)) }, r.Failover}, nil
@@ -139,8 +139,9 @@ func (keepalived) config(w work) string {
 		if w.check > 0 {
 			fmt.Fprintf(&b, "    delay_loop %d\n", int(w.check.Seconds()))
 		}
-		for r := range 10 {
-			fmt.Fprintf(&b, "    real_server %s 80 {\n        weight %d\n", real(v*10+r), w.weightOf(v*10+r))
+		for r := range w.realsOf() {
+			x := v*w.realsOf() + r
+			fmt.Fprintf(&b, "    real_server %s 80 {\n        weight %d\n", real(x), w.weightOf(x))
 			if w.check > 0 {
 				b.WriteString("        TCP_CHECK {\n            connect_timeout 3\n            retry 0\n        }\n")
 			}

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/lvs-director/director/internal/deadline"
 )
 
 // Pool runs monitors. See Run.
@@ -27,8 +29,8 @@ type Pool struct {
 	places   map[time.Duration]*places
 	ways     map[string]*Way // that are open
 	gates    map[string]*gate
-	schedule schedule
-	pending  []*entry // have something to tell, oldest first
+	schedule deadline.Queue[*entry] // that wait for their time
+	pending  []*entry               // have something to tell, oldest first
 	allowed  allowance
 	clock    clock
 	running  int
@@ -152,7 +154,7 @@ func (p *Pool) Set(monitors map[Key]Monitor) {
 }
 
 func (p *Pool) add(key Key, m Monitor, now time.Time) {
-	e := &entry{key: key, monitor: m, run: m.Probe.Run, through: through(m.Probe), index: -1}
+	e := &entry{key: key, monitor: m, run: m.Probe.Run, through: through(m.Probe)}
 	if t, ok := m.Probe.(talker); ok {
 		e.dialog = t.dialog()
 	}
@@ -179,7 +181,7 @@ func (p *Pool) add(key Key, m Monitor, now time.Time) {
 	}
 	e.place = p.placesFor(m.Interval).take()
 	e.planFirst(p.epoch, now)
-	p.schedule.add(e)
+	p.schedule.Set(e, e.due)
 }
 
 // rename gives e, which is in no set now, another policy for the same probe.
@@ -190,10 +192,9 @@ func (p *Pool) rename(e *entry, key Key, m Monitor, now time.Time) {
 	}
 	before, _ := e.monitor.pace(e.streak)
 	e.key, e.monitor = key, m
-	if after, _ := m.pace(e.streak); after != before && e.index >= 0 {
-		p.schedule.remove(e)
+	if after, _ := m.pace(e.streak); after != before && e.InQueue() {
 		e.planFirst(p.epoch, now)
-		p.schedule.add(e)
+		p.schedule.Set(e, e.due)
 	}
 	p.entries[key] = e
 }
@@ -203,7 +204,7 @@ func (p *Pool) remove(e *entry) {
 	if isTold(e.monitor.Probe) {
 		return
 	}
-	p.schedule.remove(e)
+	p.schedule.Remove(e)
 	e.gate.waiting = slices.DeleteFunc(e.gate.waiting, func(w *entry) bool { return w == e })
 	p.placesFor(e.monitor.Interval).giveBack(e.place)
 }

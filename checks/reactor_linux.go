@@ -1,7 +1,6 @@
 package checks
 
 import (
-	"container/heap"
 	"fmt"
 	"os"
 	"slices"
@@ -10,6 +9,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/lvs-director/director/internal/deadline"
 )
 
 // reactor holds many dialogs in the goroutine of its user, on an epoll of its
@@ -22,7 +23,7 @@ type reactor struct {
 	file      *os.File // of epoll
 	conn      syscall.RawConn
 	calls     map[int]*dialogCall // by descriptor
-	deadlines callHeap
+	deadlines deadline.Queue[*dialogCall]
 	ended     []ending
 	events    []unix.EpollEvent
 	scratch   []byte
@@ -33,6 +34,8 @@ type reactor struct {
 
 // dialogCall is one dialog in flight.
 type dialogCall struct {
+	deadline.Entry // in deadlines
+
 	entry    *entry
 	dialog   *dialog
 	way      *Way // nil unless the dialog's route goes one
@@ -40,7 +43,6 @@ type dialogCall struct {
 	fd       int
 	begin    time.Time
 	exchange exchange // nil until the connection stands
-	index    int      // in deadlines
 }
 
 // ending is a probe that is over.
@@ -113,7 +115,7 @@ func (r *reactor) open(call *dialogCall) {
 	}
 	call.fd = fd
 	r.calls[fd] = call
-	heap.Push(&r.deadlines, call)
+	r.deadlines.Set(call, call.begin.Add(call.timeout))
 }
 
 // meet looks whether a connection stands already: on a fast network it does by
@@ -163,8 +165,8 @@ func (r *reactor) wait(until time.Time) []ending {
 // sleepUntil sets when the next wait for the epoll ends, and reports whether
 // there is to be one.
 func (r *reactor) sleepUntil(until time.Time) bool {
-	if len(r.deadlines) > 0 {
-		until = earlier(until, r.deadlines[0].deadline())
+	if _, at, ok := r.deadlines.First(); ok {
+		until = earlier(until, at)
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -237,8 +239,11 @@ func socketError(fd int) error {
 
 // expire ends the dialogs whose time was over at now.
 func (r *reactor) expire(now time.Time) {
-	for len(r.deadlines) > 0 && !r.deadlines[0].deadline().After(now) {
-		call := r.deadlines[0]
+	for {
+		call, at, ok := r.deadlines.First()
+		if !ok || at.After(now) {
+			return
+		}
 		verb := "connect"
 		if call.exchange != nil {
 			verb = call.exchange.verb()
@@ -248,38 +253,10 @@ func (r *reactor) expire(now time.Time) {
 }
 
 func (r *reactor) finish(call *dialogCall, seen Observation) {
-	heap.Remove(&r.deadlines, call.index)
+	r.deadlines.Remove(call)
 	delete(r.calls, call.fd)
 	rawClose(call.fd)
 	r.ended = append(r.ended, ending{call.entry, call.begin, seen})
 }
 
-func (c *dialogCall) deadline() time.Time { return c.begin.Add(c.timeout) }
-
 func (c *dialogCall) attempt() attempt { return attempt{begin: c.begin, limit: c.timeout} }
-
-// callHeap orders calls by deadline.
-type callHeap []*dialogCall
-
-func (h callHeap) Len() int           { return len(h) }
-func (h callHeap) Less(i, j int) bool { return h[i].deadline().Before(h[j].deadline()) }
-func (h callHeap) Swap(i, j int) {
-	h[i], h[j] = h[j], h[i]
-	h[i].index, h[j].index = i, j
-}
-
-// Push implements heap.Interface.
-func (h *callHeap) Push(x any) {
-	call := x.(*dialogCall)
-	call.index = len(*h)
-	*h = append(*h, call)
-}
-
-// Pop implements heap.Interface.
-func (h *callHeap) Pop() any {
-	old := *h
-	call := old[len(old)-1]
-	old[len(old)-1] = nil
-	*h = old[:len(old)-1]
-	return call
-}

@@ -92,8 +92,8 @@ func (p *Pool) endReactor() {
 func (p *Pool) nextWake(now time.Time) time.Time {
 	const never = time.Hour
 	next := now.Add(never)
-	if len(p.schedule) > 0 && p.running < p.limit {
-		next = p.schedule[0].due
+	if _, due, ok := p.schedule.First(); ok && p.running < p.limit {
+		next = due
 	}
 	if p.running > 0 {
 		next = earlier(next, now.Add(heartbeat))
@@ -125,19 +125,22 @@ func (p *Pool) startDue(ctx context.Context, probes *sync.WaitGroup, now time.Ti
 			p.start(ctx, probes, e, now)
 		}
 	}
-	for len(p.schedule) > 0 && p.running < p.limit && !p.schedule[0].due.After(now) {
-		e := p.schedule[0]
+	for p.running < p.limit {
+		e, due, ok := p.schedule.First()
+		if !ok || due.After(now) {
+			return
+		}
 		if now.Sub(e.due) > max(e.interval/2, tick) {
 			p.stats.Skipped++
 			p.clock.lag.add(now, now.Sub(e.due))
-			p.schedule.remove(e)
+			p.schedule.Remove(e)
 			p.plan(e, now)
 			continue
 		}
 		if !p.allowed.spend() {
 			return
 		}
-		p.schedule.remove(e)
+		p.schedule.Remove(e)
 		if e.gate.full() {
 			e.gate.waiting = append(e.gate.waiting, e)
 			continue
@@ -200,7 +203,7 @@ func (p *Pool) ended(ctx context.Context, ends []ending) {
 	if len(p.pending) > 0 {
 		signal(p.news)
 	}
-	if wait || len(p.schedule) > 0 && p.schedule[0].due.Before(p.clock.armed) {
+	if _, due, ok := p.schedule.First(); wait || ok && due.Before(p.clock.armed) {
 		p.poke()
 	}
 }
@@ -223,7 +226,7 @@ func (p *Pool) judge(e *entry, seen Observation, now time.Time) {
 	case unfair(p.clock.stalled-e.stalled, e.monitor.Timeout):
 		p.stats.Repeated++
 		e.due = now
-		p.schedule.add(e)
+		p.schedule.Set(e, e.due)
 		return
 	}
 	p.note(e, seen, now)
@@ -268,7 +271,7 @@ func (p *Pool) plan(e *entry, now time.Time) {
 	p.allowed.rate -= 1 / e.interval.Seconds()
 	e.plan(p.epoch, now)
 	p.allowed.rate += 1 / e.interval.Seconds()
-	p.schedule.add(e)
+	p.schedule.Set(e, e.due)
 }
 
 // news reports whether the reader of Results does not know the present state.

@@ -1,9 +1,10 @@
 package checks
 
 import (
-	"container/heap"
 	"context"
 	"time"
+
+	"github.com/lvs-director/director/internal/deadline"
 )
 
 // Defaults for what a Monitor leaves zero.
@@ -53,6 +54,8 @@ func (m Monitor) pace(s streak) (interval time.Duration, settled bool) {
 
 // entry is one monitor in a Pool.
 type entry struct {
+	deadline.Entry // in the schedule
+
 	key     Key
 	monitor Monitor // with defaults
 	run     runner
@@ -73,7 +76,6 @@ type entry struct {
 
 	interval time.Duration // that led to due
 	due      time.Time     // planned start of the next probe, or of the one in flight
-	index    int           // in the schedule; -1 when not there
 	gone     bool          // removed while running
 	stalled  time.Duration // Pool.stalled when it was started
 
@@ -110,41 +112,6 @@ func (e *entry) plan(epoch, now time.Time) {
 func (e *entry) planFirst(epoch, now time.Time) {
 	e.interval, _ = e.monitor.pace(e.streak)
 	e.due = onGrid(epoch, now, e.interval, fraction(e.place))
-}
-
-// schedule is a heap of the entries that wait for their time.
-type schedule []*entry
-
-func (s schedule) Len() int           { return len(s) }
-func (s schedule) Less(i, j int) bool { return s[i].due.Before(s[j].due) }
-func (s schedule) Swap(i, j int) {
-	s[i], s[j] = s[j], s[i]
-	s[i].index, s[j].index = i, j
-}
-
-// Push implements heap.Interface; use add.
-func (s *schedule) Push(x any) {
-	e := x.(*entry)
-	e.index = len(*s)
-	*s = append(*s, e)
-}
-
-// Pop implements heap.Interface; use remove.
-func (s *schedule) Pop() any {
-	old := *s
-	e := old[len(old)-1]
-	old[len(old)-1] = nil
-	*s = old[:len(old)-1]
-	e.index = -1
-	return e
-}
-
-func (s *schedule) add(e *entry) { heap.Push(s, e) }
-
-func (s *schedule) remove(e *entry) {
-	if e.index >= 0 {
-		heap.Remove(s, e.index)
-	}
 }
 
 // gate bounds how many probes of one kind are in flight.

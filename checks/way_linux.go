@@ -162,10 +162,9 @@ func (p *Pool) SetWays(ways map[string]Way) {
 		p.ways[name] = &way
 	}
 	for _, e := range p.entries {
-		if e.through != "" && e.lastAt.IsZero() && e.index >= 0 && before[e.through] == nil && p.ways[e.through] != nil {
-			p.schedule.remove(e)
+		if e.through != "" && e.lastAt.IsZero() && e.InQueue() && before[e.through] == nil && p.ways[e.through] != nil {
 			e.planFirst(p.epoch, now)
-			p.schedule.add(e)
+			p.schedule.Set(e, e.due)
 		}
 	}
 	p.poke()

@@ -75,7 +75,7 @@ type Sender interface {
 // listen opens the sockets that the sessions need and closes the others.
 func (s *Speaker) listen(ctx context.Context, receivers *sync.WaitGroup) {
 	needed := make(map[Port]bool)
-	for _, p := range s.queue {
+	for _, p := range s.byName {
 		needed[p.machine.config.port()] = true
 	}
 	for port, l := range s.sockets {

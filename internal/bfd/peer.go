@@ -3,6 +3,8 @@ package bfd
 import (
 	"fmt"
 	"time"
+
+	"github.com/lvs-director/director/internal/deadline"
 )
 
 // patience is how long a session may take to come up for the first time before
@@ -11,10 +13,11 @@ const patience = 3 * time.Second
 
 // peer is a session at work: its machine, its socket, and what is told of it.
 type peer struct {
+	deadline.Entry // in the queue
+
 	name    string
 	machine *machine
 	out     Sender // nil until the first packet, and after an error
-	index   int    // in the queue
 	buf     []byte
 
 	born     time.Time
@@ -125,11 +128,6 @@ func (p *peer) next() time.Time {
 	return at
 }
 
-func (p *peer) due(now time.Time) bool {
-	at := p.next()
-	return !at.IsZero() && !now.Before(at)
-}
-
 // status tells how the session is.
 func (p *peer) status() Status {
 	m := p.machine
@@ -139,41 +137,4 @@ func (p *peer) status() Status {
 		Interval: m.interval(), Detection: m.detection(),
 		Sent: p.sent, Received: p.received, Dropped: p.dropped, Downs: p.downs, Problem: p.problem,
 	}
-}
-
-// queue is a heap of sessions, by what they have to do next.
-type queue []*peer
-
-func (q queue) Len() int { return len(q) }
-
-func (q queue) Less(i, j int) bool {
-	a, b := q[i].next(), q[j].next()
-	switch {
-	case a.IsZero():
-		return false
-	case b.IsZero():
-		return true
-	}
-	return a.Before(b)
-}
-
-func (q queue) Swap(i, j int) {
-	q[i], q[j] = q[j], q[i]
-	q[i].index, q[j].index = i, j
-}
-
-// Push implements heap.Interface.
-func (q *queue) Push(x any) {
-	p := x.(*peer)
-	p.index = len(*q)
-	*q = append(*q, p)
-}
-
-// Pop implements heap.Interface.
-func (q *queue) Pop() any {
-	last := len(*q) - 1
-	p := (*q)[last]
-	(*q)[last] = nil
-	*q = (*q)[:last]
-	return p
 }

@@ -1,7 +1,6 @@
 package bfd
 
 import (
-	"container/heap"
 	"context"
 	"errors"
 	"fmt"
@@ -12,6 +11,8 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+
+	"github.com/lvs-director/director/internal/deadline"
 )
 
 // ErrSilent, as the cause of a cancelled context, makes Run end without a word:
@@ -39,7 +40,7 @@ type Speaker struct {
 	// What follows belongs to Run's goroutine.
 	byName   map[string]*peer
 	byDiscr  map[uint32]*peer
-	queue    queue // by what is due next
+	queue    deadline.Queue[*peer] // that have something to do, by when
 	sockets  map[Port]*listening
 	dropped  [drops]uint64
 	news     bool
@@ -146,7 +147,7 @@ func (s *Speaker) install(sessions map[string]Session) {
 		p.machine.disable(now)
 		s.flush(p, now)
 		p.hangUp()
-		heap.Remove(&s.queue, p.index)
+		s.queue.Remove(p)
 		delete(s.byName, name)
 		delete(s.byDiscr, p.machine.mine)
 	}
@@ -156,7 +157,6 @@ func (s *Speaker) install(sessions map[string]Session) {
 		if p == nil {
 			p = newPeer(name, config, s.discriminator(), now)
 			s.byName[name], s.byDiscr[p.machine.mine] = p, p
-			heap.Push(&s.queue, p)
 		} else if config != p.machine.config {
 			p.machine.configure(now, config)
 		}
@@ -220,7 +220,7 @@ func (s *Speaker) find(d Datagram, p packet) *peer {
 		}
 		return nil
 	}
-	for _, to := range s.queue {
+	for _, to := range s.byName {
 		if to.machine.config.covers(d) {
 			return to
 		}
@@ -231,13 +231,16 @@ func (s *Speaker) find(d Datagram, p packet) *peer {
 // tick does what is due.
 func (s *Speaker) tick(now time.Time) {
 	if late := now.Sub(s.armed); late > lateness {
-		for _, p := range s.queue {
+		for _, p := range s.byName {
 			p.machine.pardon(late)
+			s.plan(p)
 		}
-		heap.Init(&s.queue)
 	}
-	for len(s.queue) > 0 && s.queue[0].due(now) {
-		p := s.queue[0]
+	for {
+		p, at, ok := s.queue.First()
+		if !ok || at.After(now) {
+			break
+		}
 		p.machine.tick(now)
 		if p.lookForVerdict(now) {
 			s.news = true
@@ -261,17 +264,26 @@ func (s *Speaker) flush(p *peer, now time.Time) {
 	if p.changed(now) {
 		s.news = true
 	}
-	heap.Fix(&s.queue, p.index)
+	s.plan(p)
+}
+
+// plan notes when a session has something to do.
+func (s *Speaker) plan(p *peer) {
+	if at := p.next(); at.IsZero() {
+		s.queue.Remove(p)
+	} else {
+		s.queue.Set(p, at)
+	}
 }
 
 // arm sets the timer to what is due next.
 func (s *Speaker) arm(timer *time.Timer) {
 	next := time.Now().Add(time.Hour)
-	if len(s.queue) > 0 {
+	if len(s.byName) > 0 {
 		next = time.Now().Add(reportInterval)
-		if at := s.queue[0].next(); !at.IsZero() && at.Before(next) {
-			next = at
-		}
+	}
+	if _, at, ok := s.queue.First(); ok && at.Before(next) {
+		next = at
 	}
 	if again := s.listenNext(); !again.IsZero() && again.Before(next) {
 		next = again

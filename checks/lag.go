@@ -69,7 +69,7 @@ type Stats struct {
 	Started  uint64 // probes, since the beginning
 	Repeated uint64 // probes that failed while this process did not run, and were asked again
 	Failed   uint64 // probes that failed for want of something on this machine; not counted
-	Skipped  uint64 // probes left out because the machine was more than half an interval late
+	Skipped  uint64 // probes left out after one that started more than half an interval late
 	// Lag is the largest delay of the last 10 to 20 seconds, between the time
 	// for which a probe was planned and its start.
 	Lag time.Duration

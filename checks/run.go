@@ -130,13 +130,6 @@ func (p *Pool) startDue(ctx context.Context, probes *sync.WaitGroup, now time.Ti
 		if !ok || due.After(now) {
 			return
 		}
-		if now.Sub(e.due) > max(e.interval/2, tick) {
-			p.stats.Skipped++
-			p.clock.lag.add(now, now.Sub(e.due))
-			p.schedule.Remove(e)
-			p.plan(e, now)
-			continue
-		}
 		if !p.allowed.spend() {
 			return
 		}
@@ -154,6 +147,12 @@ func (p *Pool) start(ctx context.Context, probes *sync.WaitGroup, e *entry, now 
 	if way == nil && e.through != "" {
 		p.plan(e, now) // it is not open yet
 		return
+	}
+	if late := now.Sub(e.due); late > tick {
+		p.clock.lag.add(now, late)
+		e.late = late > e.interval/2
+	} else {
+		e.late = false
 	}
 	p.running++
 	p.stats.Started++
@@ -269,7 +268,9 @@ func (e *entry) observe(seen Observation, now time.Time) {
 // plan puts e, which neither runs nor waits, back into the schedule.
 func (p *Pool) plan(e *entry, now time.Time) {
 	p.allowed.rate -= 1 / e.interval.Seconds()
-	e.plan(p.epoch, now)
+	if leftOut := e.plan(p.epoch, now); e.late {
+		p.stats.Skipped += leftOut
+	}
 	p.allowed.rate += 1 / e.interval.Seconds()
 	p.schedule.Set(e, e.due)
 }

@@ -76,6 +76,7 @@ type entry struct {
 
 	interval time.Duration // that led to due
 	due      time.Time     // planned start of the next probe, or of the one in flight
+	late     bool          // it was started, or is being, more than half an interval after due
 	gone     bool          // removed while running
 	stalled  time.Duration // Pool.stalled when it was started
 
@@ -92,11 +93,18 @@ type runner func(context.Context) Observation
 // on the grid of the entry's place, which keeps any number of monitors spread
 // evenly, also after all of them have failed at once and now have another
 // interval. The probe after a failure comes exactly FastInterval later.
-func (e *entry) plan(epoch, now time.Time) {
+//
+// It returns how many probes are left out. They are those after one that came
+// late, and never the late one itself: so when the machine is too slow for all
+// of them, all get their turn, in the order in which they are due, and each
+// finds its interval longer. To leave out what is late would leave it to chance
+// whose turn does not come, many times in a row.
+func (e *entry) plan(epoch, now time.Time) (leftOut uint64) {
 	interval, settled := e.monitor.pace(e.streak)
 	next := e.due.Add(min(interval, e.interval))
+	wanted := next
 	// A probe that took longer than its interval is followed by the next at
-	// once, one that is more than half an interval late is left out.
+	// once, what would be more than half an interval late is left out.
 	earliest := now.Add(-interval / 2)
 	if next.Before(earliest) {
 		next = earliest
@@ -106,6 +114,7 @@ func (e *entry) plan(epoch, now time.Time) {
 		next = onGrid(epoch, next, interval, fraction(e.place))
 	}
 	e.due, e.interval = next, interval
+	return uint64(max(0, next.Sub(wanted)+interval/2) / interval)
 }
 
 // planFirst sets when the first probe starts.

@@ -174,3 +174,36 @@ func TestPoolSpread(t *testing.T) {
 		})
 	}
 }
+
+// TestPoolOverload wants all monitors to be served alike, and in turn, when
+// only half of the probes can be made.
+func TestPoolOverload(t *testing.T) {
+	inPool(t, func(p *Pool, l *lab) {
+		const n = 60 // wanted each second, and 30 are possible
+		var all []Monitor
+		for i := range n {
+			m := l.monitor(fmt.Sprint(i))
+			l.took[fmt.Sprint(i)] = 100 * time.Millisecond
+			all = append(all, m)
+		}
+		set(p, all...)
+		for range n {
+			<-p.Results()
+		}
+		time.Sleep(10 * time.Second)
+		from, before := time.Since(l.start), p.Stats()
+		time.Sleep(60 * time.Second)
+		for _, m := range all {
+			times := l.times(m.Probe.Key())
+			for i := 1; i < len(times); i++ {
+				if gap := times[i] - times[i-1]; times[i-1] > from && (gap < time.Second || gap > 3*time.Second) {
+					t.Errorf("monitor %s is probed %v after the time before, want about 2 s", m.Probe.Key(), gap)
+				}
+			}
+		}
+		s := p.Stats()
+		if wanted := s.Started + s.Skipped - before.Started - before.Skipped; wanted < 55*n || wanted > 65*n {
+			t.Errorf("%d were started or left out in 60 s, want %d", wanted, 60*n)
+		}
+	}, MaxInFlight(3))
+}

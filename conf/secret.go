@@ -2,7 +2,6 @@ package conf
 
 import (
 	"bytes"
-	"os"
 )
 
 // secretKeys are two arguments for one secret: the secret itself and a file
@@ -18,7 +17,7 @@ func secretKeys[T any](name string, field func(*T) *string, doc string) []key[T]
 					return
 				}
 				d.usesDisk = true
-				content, err := os.ReadFile(v.text)
+				content, err := ReadFile(v.text)
 				line, _, _ := bytes.Cut(content, []byte("\n"))
 				switch line = bytes.TrimRight(line, "\r"); {
 				case err != nil:

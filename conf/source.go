@@ -8,10 +8,6 @@ import (
 	"github.com/hashicorp/hcl/v2"
 )
 
-// maxFile bounds the size of one file; positions in it are 32 bits wide, and
-// a bigger one is no configuration.
-const maxFile = 256 << 20
-
 // source is one file of configuration.
 type source struct {
 	name string // as problems name it
@@ -34,12 +30,9 @@ func readSources(path string) ([]*source, error) {
 	}
 	var sources []*source
 	for _, name := range names {
-		text, err := os.ReadFile(name)
+		text, err := ReadFile(name)
 		if err != nil {
 			return nil, fmt.Errorf("read configuration: %w", err)
-		}
-		if len(text) > maxFile {
-			return nil, fmt.Errorf("read configuration: %s has %d bytes, more than %d", name, len(text), maxFile)
 		}
 		sources = append(sources, &source{name: name, text: text})
 	}

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/hex"
 	"net/netip"
-	"os"
 	"strconv"
 	"time"
 
@@ -165,7 +164,7 @@ var hmacKeySchema = schema[hmacKey]{
 				return
 			}
 			d.usesDisk = true
-			text, err := os.ReadFile(v.text)
+			text, err := ReadFile(v.text)
 			if err != nil {
 				d.fail(v.at, "file: %s", err)
 				return

@@ -89,7 +89,7 @@ func formatStream(in io.Reader, out io.Writer) error {
 // formatFile reports whether the file is not in form, and rewrites it if so and
 // wanted.
 func formatFile(path string, write bool) (changed bool, err error) {
-	text, err := os.ReadFile(path)
+	text, err := conf.ReadFile(path)
 	if err != nil {
 		return false, fmt.Errorf("format configuration: %w", err)
 	}

@@ -60,6 +60,24 @@ func TestSocketReplacesWhatAKilledDaemonLeft(t *testing.T) {
 	}
 }
 
+// TestSocketReplacesNothingElse wants a file in the socket's place to be left there.
+func TestSocketReplacesNothingElse(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "d.sock")
+	if err := os.WriteFile(path, []byte("precious"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if s, err := ListenSocket(path); err == nil || !strings.Contains(err.Error(), "is no socket") {
+		if err == nil {
+			s.Close()
+		}
+		t.Errorf("listen: %v", err)
+	}
+	if text, err := os.ReadFile(path); string(text) != "precious" {
+		t.Errorf("the file holds %q, %v", text, err)
+	}
+}
+
 func TestClientExplainsWhyNobodyAnswers(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

@@ -7,10 +7,11 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
-	"os"
 	"path/filepath"
 
 	"go.uber.org/zap"
+
+	"github.com/lvs-director/director/conf"
 )
 
 // OverrideMode is what an operator asked for a real server at run time.
@@ -102,7 +103,7 @@ func (o overrides) save(stateDir string) error {
 // readOverrides reads what operators asked for in earlier runs.
 func readOverrides(stateDir string) (overrides, error) {
 	path := filepath.Join(stateDir, overridesFile)
-	data, err := os.ReadFile(path)
+	data, err := conf.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return overrides{}, nil
 	}

@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"maps"
 	"net/netip"
-	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -34,7 +33,7 @@ type owned struct {
 // only that leftovers of that run count as foreign.
 func loadOwned(stateDir string, log *zap.Logger) owned {
 	o := owned{path: filepath.Join(stateDir, ownedFile), rows: make(map[ipvsctl.Row]struct{})}
-	data, err := os.ReadFile(o.path)
+	data, err := conf.ReadFile(o.path)
 	if err != nil {
 		if !errors.Is(err, fs.ErrNotExist) {
 			log.Warn("cannot read which rows are ours; rows of an earlier run count as foreign", zap.Error(err))

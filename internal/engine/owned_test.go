@@ -2,13 +2,18 @@ package engine
 
 import (
 	"bytes"
+	"fmt"
 	"net/netip"
 	"os"
 	"path/filepath"
+	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"go.uber.org/zap"
 	"go.uber.org/zap/zaptest"
+	"go.uber.org/zap/zaptest/observer"
 
 	"github.com/lvs-director/director/conf"
 	"github.com/lvs-director/director/ipvsctl"
@@ -54,6 +59,33 @@ func TestOwnedSurvivesDamage(t *testing.T) {
 	o := loadOwned(dir, zaptest.NewLogger(t))
 	if len(o.rows) != 1 {
 		t.Errorf("%d rows from one good line and two bad ones, want 1", len(o.rows))
+	}
+}
+
+// TestStateIsNoPipe wants state files that are named pipes to be told of, and not
+// to be waited for: a daemon that waits there hears no signal.
+func TestStateIsNoPipe(t *testing.T) {
+	tests := map[string]func(dir string, log *zap.Logger) error{
+		ownedFile:     func(dir string, log *zap.Logger) error { loadOwned(dir, log); return nil },
+		waysFile:      func(dir string, log *zap.Logger) error { loadWayNumbers(dir, log); return nil },
+		settingsFile:  func(dir string, log *zap.Logger) error { loadSettings("", dir, log); return nil },
+		overridesFile: func(dir string, log *zap.Logger) error { _, err := readOverrides(dir); return err },
+	}
+	for name, load := range tests {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			if err := syscall.Mkfifo(filepath.Join(dir, name), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			core, logged := observer.New(zap.WarnLevel)
+			err := load(dir, zap.New(core))
+			for _, entry := range logged.All() {
+				err = fmt.Errorf("%s: %v", entry.Message, entry.ContextMap())
+			}
+			if err == nil || !strings.Contains(err.Error(), "named pipe") {
+				t.Errorf("got %v", err)
+			}
+		})
 	}
 }
 

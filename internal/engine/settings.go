@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
-	"os"
 	"path/filepath"
 
 	"go.uber.org/zap"
@@ -28,7 +27,7 @@ type settings struct {
 // loadSettings reads what settings were before an earlier run changed them.
 func loadSettings(tree ipvsctl.SettingsTree, stateDir string, log *zap.Logger) settings {
 	s := settings{tree: tree, path: filepath.Join(stateDir, settingsFile), original: ipvsctl.Settings{}}
-	data, err := os.ReadFile(s.path)
+	data, err := conf.ReadFile(s.path)
 	if err == nil {
 		err = json.Unmarshal(data, &s.original)
 	}

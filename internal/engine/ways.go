@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"maps"
 	"net/netip"
-	"os"
 	"path/filepath"
 	"reflect"
 	"slices"
@@ -141,7 +140,7 @@ func hintOf(f ipvsctl.Forward) string {
 func loadWayNumbers(stateDir string, log *zap.Logger) wayNumbers {
 	var numbers wayNumbers
 	path := filepath.Join(stateDir, waysFile)
-	data, err := os.ReadFile(path)
+	data, err := conf.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return numbers
 	}

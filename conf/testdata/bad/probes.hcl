@@ -29,7 +29,7 @@ check "ldap" "j" { dn = "x" }
 check "radius" "k" { password = "x" }
 check "radius" "l" {
   secret      = "x"
-  secret_file = "/dev/null"
+  secret_file = "testdata/empty.key"
 }
 check "redis" "m" { password_file = "/no/such/file" }
 check "grpc" "o" {

@@ -21,7 +21,7 @@ type Observation struct {
 	Reason  string        // why not OK, in words an operator can act on; empty when OK
 	Status  string        // what the server said, in short: "503", "exit status 2"; may be empty
 	Latency time.Duration // from the start of the probe to its verdict
-	Weight  *int          // weight that the server or script asked for; nil is none
+	Weight  *int          // weight that the server or script asked for, or the number that a file holds; nil is none
 	Ours    bool          // failed for want of something on this machine: says nothing of the server
 }
 

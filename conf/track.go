@@ -1,6 +1,8 @@
 package conf
 
 import (
+	"time"
+
 	"github.com/lvs-director/director/checks"
 	"github.com/lvs-director/director/vrrp"
 )
@@ -13,6 +15,8 @@ type track struct {
 	file    checks.File
 	process checks.Process
 	initial checks.State // of what is probed
+	up      time.Duration
+	down    time.Duration
 }
 
 var trackWeight = number("weight", -254, 254, func(t *track) *int { return &t.weight },
@@ -22,20 +26,29 @@ var trackInitial = choice("initial", []word[checks.State]{{"unknown", checks.Unk
 	func(t *track) *checks.State { return &t.initial },
 	"what it counts as until its first verdict. `unknown`: as down with weight 0, and for nothing with another")
 
+// trackDelays are of what is not probed, and so has no rise and fall.
+var trackDelays = []key[track]{
+	trackWeight,
+	duration("up_delay", 0, time.Hour, func(t *track) *time.Duration { return &t.up },
+		"for how long it must be up again before it counts as up. The first state counts at once"),
+	duration("down_delay", 0, time.Hour, func(t *track) *time.Duration { return &t.down },
+		"for how long it must be down before it counts as down"),
+}
+
 var trackVariants = []variant[track]{
 	variantOf("interface", &schema[track]{
 		kind:   "track",
 		labels: []string{`"interface"`, "the name of the interface"},
-		doc:    "A network interface: up while its link is.",
+		doc:    "A network interface: up while its link is. The group's own is tracked anyway, and without delay.",
 		start:  func() track { return track{} },
-		keys:   []key[track]{trackWeight},
+		keys:   trackDelays,
 	}),
 	variantOf("virtual_server", &schema[track]{
 		kind:   "track",
 		labels: []string{`"virtual_server"`, "the name of the virtual server"},
 		doc:    "A virtual server of this configuration: up while it has its quorum.",
 		start:  func() track { return track{} },
-		keys:   []key[track]{trackWeight},
+		keys:   trackDelays,
 	}),
 	variantOf("script", &schema[track]{
 		kind:   "track",
@@ -51,12 +64,17 @@ var trackVariants = []variant[track]{
 	variantOf("file", &schema[track]{
 		kind:   "track",
 		labels: []string{`"file"`, "a name"},
-		doc:    "A file that another program writes: up while it is there, or is not.",
-		start:  func() track { return track{monitor: defaultSchedule()} },
+		doc: "A file that another program writes: up while it is there, or is not. Or, with `holds = \"number\"`, one that holds " +
+			"how many times the weight is added to the priority.",
+		start: func() track { return track{monitor: defaultSchedule()} },
 		keys: append(append([]key[track]{
 			file("path", func(t *track) *string { return &t.file.Path }, "of the file").must(),
 			choice("want", []word[bool]{{"present", false}, {"absent", true}}, func(t *track) *bool { return &t.file.Absent },
 				"what is good"),
+			choice("holds", []word[bool]{{"anything", false}, {"number", true}}, func(t *track) *bool { return &t.file.Number },
+				"`number`: a whole number, which is multiplied by `weight` and added to the priority: at most 253; at -254 and below the group is "+
+					"in FAULT. With weight 0 any number but 0 means FAULT. A file that is not there or is empty holds 0. What is no number "+
+					"means down, which adds nothing"),
 			trackWeight,
 			trackInitial,
 		}, expectKeys("it", func(t *track) *checks.Expect { return &t.file.Expect })...), scheduleKeys(trackSchedule)...),
@@ -66,7 +84,7 @@ var trackVariants = []variant[track]{
 		labels: []string{`"bfd"`, "the name of a block `bfd`"},
 		doc:    "A BFD session: up while it is.",
 		start:  func() track { return track{} },
-		keys:   []key[track]{trackWeight},
+		keys:   trackDelays,
 	}),
 	variantOf("process", &schema[track]{
 		kind:   "track",
@@ -98,7 +116,7 @@ func addTrack(d *decoder, b *block, g *group, t track) {
 			return
 		}
 	}
-	g.Tracks = append(g.Tracks, vrrp.Track{Kind: kind.text, Name: name.text, Weight: t.weight})
+	g.Tracks = append(g.Tracks, vrrp.Track{Kind: kind.text, Name: name.text, Weight: t.weight, Number: t.file.Number, UpDelay: t.up, DownDelay: t.down})
 	switch kind.text {
 	case "interface":
 		if want := checkInterface(name.text); want != "" {
@@ -109,6 +127,9 @@ func addTrack(d *decoder, b *block, g *group, t track) {
 	case "script":
 		g.probe(d, name, t.monitor, t.initial, scriptProbe(checks.Script{Command: t.command}, "DIRECTOR_GROUP="+g.Name, "DIRECTOR_TRACK="+name.text))
 	case "file":
+		if t.file.Number && (t.file.Absent || t.file.Expect != (checks.Expect{})) {
+			d.fail(b.where("holds"), "holds \"number\" does not go with an expectation, nor with want \"absent\"")
+		}
 		if t.file.Absent && t.file.Expect != (checks.Expect{}) {
 			d.fail(b.where("want"), "want \"absent\" does not go with an expectation")
 		}

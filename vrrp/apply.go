@@ -13,11 +13,12 @@ const defaultLease = 10 * time.Second
 // say. It may be called at any time; without a difference it changes nothing.
 func (l *loop) apply(now time.Time) {
 	l.tapInto()
-	list := assess(l.orders, l.links, l.refused, l.orphaned)
+	l.tracked, l.trackDue = count(now, l.tracked, l.orders, l.links)
+	list := assess(l.orders, l.links, l.tracked, l.refused, l.orphaned)
 	places := make([]place, len(list))
 	for i, a := range list {
 		m := l.member(a)
-		m.group, m.link = a.group, a.link
+		m.group, m.link, m.tracks = a.group, a.link, a.tracks
 		if a.group.VirtualMAC {
 			m.link.vmac = virtualMAC(a.group.RouterID, a.group.v6())
 		}

@@ -1,7 +1,6 @@
 package vrrp
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -17,11 +16,13 @@ type assessment struct {
 	self   netip.Addr
 	params params
 	fault  fault
+	tracks []TrackStatus
 }
 
 // assess judges every group. It is pure: the same orders and interfaces give
-// the same judgement. orphaned is why no engine watches the groups, or empty.
-func assess(o Orders, ls links, refused map[tapKey]string, orphaned string) []assessment {
+// the same judgement. tracked is how the tracks count; orphaned is why no engine
+// watches the groups, or empty.
+func assess(o Orders, ls links, tracked map[trackKey]counted, refused map[tapKey]string, orphaned string) []assessment {
 	virtual := virtuals(o.Config)
 	teams := make(map[string]string)
 	for _, s := range o.Config.SyncGroups {
@@ -61,7 +62,7 @@ func assess(o Orders, ls links, refused map[tapKey]string, orphaned string) []as
 		}
 		list = append(list, a)
 	}
-	applyTracks(list, o.Tracks, ls)
+	applyTracks(list, tracked)
 	shareFaults(list)
 	return list
 }
@@ -171,65 +172,6 @@ func (g Group) self(l link, virtual func(netip.Addr) bool) (netip.Addr, fault) {
 		return ip, fault{reason: fmt.Sprintf("interface %s has no %s address to send from", g.Interface, familyName(g.v6())), hard: true}
 	}
 	return ip, fault{}
-}
-
-// applyTracks adds to every group's priority what its tracks say, and to its
-// partners' as well: were a weight to lower one member of a sync group alone,
-// the other router would want that one, not get all, and so none.
-func applyTracks(list []assessment, states []TrackState, ls links) {
-	type verdict struct {
-		up     bool
-		reason string
-	}
-	known := make(map[[3]string]verdict, len(states))
-	for _, s := range states {
-		known[[3]string{s.Group, s.Kind, s.Name}] = verdict{s.Up, s.Reason}
-	}
-	sums := make(map[string]int)
-	counted := make(map[string]map[Track]bool)
-	for i := range list {
-		a := &list[i]
-		key := a.team
-		if key == "" {
-			key = "\x00" + a.group.Name
-		}
-		if counted[key] == nil {
-			counted[key] = make(map[Track]bool)
-		}
-		for _, t := range a.group.Tracks {
-			v, ok := known[[3]string{a.group.Name, t.Kind, t.Name}]
-			switch {
-			case t.Kind == "interface":
-				l, there := ls[t.Name]
-				v = verdict{there && l.up, "is down"}
-				if !there {
-					v.reason = "is missing"
-				}
-			case !ok && t.Weight != 0:
-				continue // nothing known yet: of no effect
-			case !ok:
-				v.reason = "has no verdict yet"
-			}
-			if t.Weight == 0 && !v.up && a.fault.reason == "" {
-				a.fault = fault{reason: fmt.Sprintf("%s %s %s", t.Kind, t.Name, cmp.Or(v.reason, "is down"))}
-			}
-			if !counted[key][t] && v.up == (t.Weight > 0) {
-				counted[key][t] = true
-				sums[key] += t.Weight
-			}
-		}
-	}
-	for i := range list {
-		a := &list[i]
-		sum := sums[a.team]
-		if a.team == "" {
-			sum = sums["\x00"+a.group.Name]
-		}
-		if a.params.priority != owner && a.params.priority != 0 {
-			// 255 is the owner's and 0 says goodbye: tracks never reach them.
-			a.params.priority = uint8(min(max(int(a.params.priority)+sum, 1), owner-1))
-		}
-	}
 }
 
 // shareFaults gives a sync group's fault to all of its members.

@@ -44,6 +44,10 @@ func TestAssess(t *testing.T) {
 	up := TrackState{Group: "front", Kind: "script", Name: "uplink", Up: true}
 	down := TrackState{Group: "front", Kind: "script", Name: "uplink", Reason: "no route"}
 	script := func(weight int) Track { return Track{Kind: "script", Name: "uplink", Weight: weight} }
+	load := func(weight int) Track { return Track{Kind: "file", Name: "load", Weight: weight, Number: true} }
+	holds := func(value int) TrackState {
+		return TrackState{Group: "front", Kind: "file", Name: "load", Up: true, Value: value}
+	}
 	six := front(150)
 	six.Addresses = []netip.Prefix{netip.MustParsePrefix("fe80::100/64")}
 	both := []SyncGroup{{Name: "gateway", Groups: []string{"front", "inside"}}}
@@ -88,10 +92,27 @@ func TestAssess(t *testing.T) {
 		{name: "tracked interface missing", groups: []Group{tracked(front(150), Track{Kind: "interface", Name: "eth9"})}, want: "front FAULT: interface eth9 is missing"},
 		{name: "tracked interface up", groups: []Group{tracked(front(150), Track{Kind: "interface", Name: "eth1"})}, want: "front 150"},
 
+		{name: "number", groups: []Group{tracked(front(150), load(-2))}, tracks: []TrackState{holds(7)}, want: "front 136"},
+		{name: "negative number", groups: []Group{tracked(front(150), load(-2))}, tracks: []TrackState{holds(-7)}, want: "front 164"},
+		{name: "number, no weight", groups: []Group{tracked(front(150), load(0))}, tracks: []TrackState{holds(0)}, want: "front 150"},
+		{name: "number, no weight, not 0", groups: []Group{tracked(front(150), load(0))}, tracks: []TrackState{holds(-1)}, want: "front FAULT: file load holds -1"},
+		{name: "number, as low as FAULT", groups: []Group{tracked(front(150), load(-1))}, tracks: []TrackState{holds(254)}, want: "front FAULT: file load holds 254"},
+		{name: "number, clamped below", groups: []Group{tracked(front(50), load(-1))}, tracks: []TrackState{holds(253)}, want: "front 1"},
+		{name: "number, clamped above", groups: []Group{tracked(front(50), load(254))}, tracks: []TrackState{holds(1 << 40)}, want: "front 254"},
+		{name: "number, two of them", groups: []Group{tracked(front(50), load(1), Track{Kind: "interface", Name: "eth2", Weight: -9})}, tracks: []TrackState{holds(1 << 40)}, want: "front 254"},
+		{name: "no number", groups: []Group{tracked(front(150), load(-1))}, tracks: []TrackState{{Group: "front", Kind: "file", Name: "load", Value: 9, Reason: "has none"}}, want: "front 150"},
+		{name: "no number, no weight", groups: []Group{tracked(front(150), load(0))}, tracks: []TrackState{{Group: "front", Kind: "file", Name: "load", Reason: "has none"}},
+			want: "front FAULT: file load has none"},
+		{name: "number not known", groups: []Group{tracked(front(150), load(-1))}, want: "front 150"},
+
 		{name: "a weight counts for the whole sync group", groups: []Group{tracked(front(150), script(-60)), inside}, sync: both,
 			tracks: []TrackState{down}, want: "front 90\ninside 40"},
 		{name: "and once", groups: []Group{tracked(front(150), script(-60)), tracked(inside, script(-60))}, sync: both,
 			tracks: []TrackState{down, {Group: "inside", Kind: "script", Name: "uplink"}}, want: "front 90\ninside 40"},
+		{name: "with other delays, too", groups: []Group{tracked(front(150), script(-60)), tracked(inside, Track{Kind: "script", Name: "uplink", Weight: -60, DownDelay: time.Second})},
+			sync: both, tracks: []TrackState{down, {Group: "inside", Kind: "script", Name: "uplink"}}, want: "front 90\ninside 40"},
+		{name: "and not by who knows nothing", groups: []Group{tracked(front(150), script(-60)), tracked(inside, script(-60))}, sync: both,
+			tracks: []TrackState{{Group: "inside", Kind: "script", Name: "uplink"}}, want: "front 90\ninside 40"},
 		{name: "a fault is the whole sync group's", groups: []Group{on("eth2", front(150)), inside}, sync: both,
 			want: "front FAULT hard: interface eth2 is down\ninside FAULT hard: sync partner front: interface eth2 is down"},
 		{name: "the hard one of two", groups: []Group{tracked(front(150), script(0)), on("eth2", inside)}, sync: both,
@@ -100,7 +121,8 @@ func TestAssess(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			o := Orders{Config: Config{Groups: test.groups, SyncGroups: test.sync}, Tracks: test.tracks}
-			if diff := cmp.Diff(test.want, judged(assess(o, table, test.refused, test.orphaned))); diff != "" {
+			tracked, _ := count(time.Time{}, nil, o, table)
+			if diff := cmp.Diff(test.want, judged(assess(o, table, tracked, test.refused, test.orphaned))); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
 		})

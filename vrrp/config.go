@@ -63,11 +63,14 @@ type Announce struct {
 
 // Track is something whose state changes a group's priority. With Weight zero,
 // down means FAULT; else a negative Weight is added to the priority while it is
-// down and a positive one while it is up.
+// down and a positive one while it is up. See Track.effect.
 type Track struct {
 	Kind   string // "interface" is watched by vrrp itself; all others are told to it
 	Name   string
 	Weight int
+	Number bool // what counts while it is up is its value, times Weight
+	// A change counts once it has lasted for so long; the first state does at once.
+	UpDelay, DownDelay time.Duration
 }
 
 // SyncGroup makes its groups one: all MASTER, or none.
@@ -94,6 +97,7 @@ func (c Config) Empty() bool { return len(c.Groups) == 0 && c.Static.empty() }
 type TrackState struct {
 	Group, Kind, Name string
 	Up                bool
+	Value             int // of a Number
 	Reason            string
 	Tentative         bool // not a verdict: counts only until there was one, also an earlier engine's
 }
@@ -153,8 +157,21 @@ type Status struct {
 	Stats        Stats
 	LatenessMax  time.Duration // the latest that an advertisement was sent, since start
 	LastAdvertAt time.Time     // heard from another router
+	Tracks       []TrackStatus // in the order of the configuration
 	Split        Split         // proof of a second master
 	Stranger     Stranger      // somebody else who claims an address
+}
+
+// TrackStatus is how a track counts now.
+type TrackStatus struct {
+	Kind, Name string
+	Known      bool // whether it has ever had a state
+	Up         bool
+	Value      int // of a Number
+	Reason     string
+	Points     int       // that it adds to the priority
+	Fault      bool      // whether the group is in FAULT for it
+	Changes    time.Time // when it will count otherwise, if it stays as it is; zero: it is as it counts
 }
 
 // Split is proof that there are, or were, two masters: advertisements of

@@ -43,6 +43,8 @@ type loop struct {
 	orders    Orders    // with what earlier ones knew of tracks
 	ordered   time.Time // when orders last came; zero: never
 	orphaned  string    // why no engine watches the groups
+	tracked   map[trackKey]counted
+	trackDue  time.Time // when a track will count otherwise; zero: none will
 	stopping  bool
 	leftAt    time.Time // stopping: when the last master had left
 	kept      map[*member]kept
@@ -134,6 +136,9 @@ func (l *loop) deadline() time.Time {
 	if lost := l.graceEnd(); !lost.IsZero() && lost.Before(at) {
 		at = lost
 	}
+	if !l.trackDue.IsZero() && !l.stopping && l.trackDue.Before(at) {
+		at = l.trackDue
+	}
 	return at
 }
 
@@ -151,6 +156,9 @@ func (l *loop) fire(now time.Time) {
 	if end := l.graceEnd(); !end.IsZero() && !end.After(now) {
 		l.orphaned = fmt.Sprintf("no engine for %s", l.orders.Config.EngineGrace)
 		l.log.Warn("no engine, leaving mastership", zap.Duration("grace", l.orders.Config.EngineGrace))
+		l.apply(now)
+	}
+	if !l.trackDue.IsZero() && !l.stopping && !l.trackDue.After(now) {
 		l.apply(now)
 	}
 	if now.Sub(l.lastState) >= statusEvery {

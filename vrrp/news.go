@@ -45,5 +45,5 @@ func (s *Status) differs(o Status) bool {
 	return s.Group != o.Group || s.State != o.State || !s.Since.Equal(o.Since) || s.Reason != o.Reason ||
 		s.Priority != o.Priority || s.MasterAddr != o.MasterAddr || s.MasterPrio != o.MasterPrio ||
 		!slices.Equal(s.Addresses, o.Addresses) || s.Routes != o.Routes || s.Rules != o.Rules || s.Closed != o.Closed ||
-		s.Split != o.Split || s.Stranger != o.Stranger
+		!slices.Equal(s.Tracks, o.Tracks) || s.Split != o.Split || s.Stranger != o.Stranger
 }

@@ -16,6 +16,8 @@ type body struct {
 	advert advert // what it sends
 	signed signatures
 
+	tracks []TrackStatus // never written again
+
 	intent   intent // for the keeper
 	dropAt   time.Time
 	announce uint64
@@ -104,7 +106,7 @@ func (l *loop) status(now time.Time, m *member) Status {
 		Group: m.name, State: m.was, Since: m.since, Reason: m.reason,
 		Priority: m.p.priority, Addresses: l.kept[m].held,
 		Routes: l.fitted.of[m].routes, Rules: l.fitted.of[m].rules, Closed: l.fitted.of[m].closed,
-		LatenessMax: m.lateness, LastAdvertAt: m.lastHeard, Split: m.split,
+		LatenessMax: m.lateness, LastAdvertAt: m.lastHeard, Split: m.split, Tracks: m.tracks,
 		Stats: Stats{
 			Sent: m.sent, Received: m.received,
 			BecameMaster: m.becameMaster, ReleasedMaster: m.releasedMaster,

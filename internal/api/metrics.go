@@ -53,6 +53,7 @@ func writeMetrics(w io.Writer, s *engine.Status) error {
 	m.daemon(s)
 	m.fifos(s.FIFOs)
 	m.groups(s.VRRP.Groups)
+	m.tracks(s.VRRP.Groups)
 	m.sessions(s.BFD)
 	m.virtualServers(s.VirtualServers)
 	m.realServers(s.VirtualServers)
@@ -144,6 +145,25 @@ func (m *metricsWriter) groups(groups []engine.GroupStatus) {
 		func(g engine.GroupStatus) float64 { return float64(g.Received) })
 	each("director_vrrp_advertisements_dropped_total", "counter", "Packets received and refused.",
 		func(g engine.GroupStatus) float64 { return float64(g.Dropped) })
+}
+
+func (m *metricsWriter) tracks(groups []engine.GroupStatus) {
+	tracked := func(g engine.GroupStatus) bool { return len(g.Tracks) > 0 }
+	if !slices.ContainsFunc(groups, tracked) {
+		return
+	}
+	each := func(name, help string, value func(engine.TrackStatus) float64) {
+		m.family(name, "gauge", help)
+		for _, g := range groups {
+			for _, t := range g.Tracks {
+				m.sample(value(t), "group", g.Name, "kind", t.Kind, "track", t.Name)
+			}
+		}
+	}
+	each("director_vrrp_track_up", "1 while what is tracked counts as up.",
+		func(t engine.TrackStatus) float64 { return truth(t.State == "up") })
+	each("director_vrrp_track_points", "What it adds to the priority.",
+		func(t engine.TrackStatus) float64 { return float64(t.Points) })
 }
 
 func (m *metricsWriter) sessions(b *engine.BFDStatus) {

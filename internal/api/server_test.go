@@ -266,7 +266,8 @@ func sampleStatus() *engine.Status {
 		Kernel: engine.KernelStatus{InSync: true, LastResync: at.Add(time.Minute), Repairs: 3, Operations: 40},
 		Checks: engine.PaceStatus{Probes: 2, InFlight: 1, Waiting: 4, Started: 1000, LeftOut: 5, Repeated: 6, FailedHere: 7, Lag: 270 * time.Millisecond, Late: true},
 		VRRP: engine.VRRPStatus{Connected: true, Groups: []engine.GroupStatus{
-			{Name: "front", State: "MASTER", Since: at, Priority: 150, Addresses: []string{"192.0.2.10/24"}, Sent: 60, Received: 1, Dropped: 2},
+			{Name: "front", State: "MASTER", Since: at, Priority: 150, Addresses: []string{"192.0.2.10/24"}, Sent: 60, Received: 1, Dropped: 2,
+				Tracks: []engine.TrackStatus{{Kind: "interface", Name: "eth1", State: "up"}, {Kind: "file", Name: "load", State: "up", Value: 7, Points: -14}}},
 		}},
 		Hooks: engine.HookStatus{Running: 16, Waiting: 40, Failed: 2, Dropped: 1},
 		FIFOs: []engine.FIFOStatus{{Path: "/run/director/notify", Written: 12, Dropped: 3, Full: true}},

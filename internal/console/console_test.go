@@ -84,6 +84,8 @@ func bad() *engine.Status {
 	s.VRRP.Groups[1] = engine.GroupStatus{Name: "inside", State: "FAULT", Since: ago(2 * time.Minute), Reason: "interface eth1 is down", Interface: "eth1", RouterID: 52}
 	s.VRRP.Groups[0].Split = "192.0.2.2 (priority 100) since 2026-01-01T00:00:00Z"
 	s.VRRP.Groups[0].Stranger = "02:00:00:00:00:63 claims 192.0.2.10 since 2026-01-01T00:00:00Z"
+	soon := now.Add(2500 * time.Millisecond)
+	s.VRRP.Groups[0].Tracks = []engine.TrackStatus{{Kind: "interface", Name: "eth1", State: "up", Changes: &soon}, {Kind: "bfd", Name: "core", State: "up"}}
 	web := s.VirtualServers[0]
 	web.State, web.Since, web.Reason, web.WeightUp = "down", ago(12*time.Second), "below quorum: weight 1 of 2 up", 1
 	web.SorryInUse = true

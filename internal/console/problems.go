@@ -89,6 +89,11 @@ func (s Style) ofGroups(v engine.VRRPStatus, add func(Severity, string, ...any))
 		if g.Split != "" {
 			add(Critical, "group %s has two masters: also %s", g.Name, clean(g.Split))
 		}
+		for _, t := range g.Tracks {
+			if t.Changes != nil {
+				add(Note, "track %s %s of group %s counts as %s for %s more, unless it is so again", t.Kind, clean(t.Name), g.Name, t.State, span(t.Changes.Sub(s.Now)))
+			}
+		}
 		if g.Stranger != "" {
 			add(Critical, "an address of group %s is somebody else's, too: %s", g.Name, clean(g.Stranger))
 		}

@@ -140,6 +140,7 @@ func (e *Engine) takeReport(report vrrp.Report) {
 	for _, s := range report.Status {
 		e.setRole(s.Group, s.State, s.Reason)
 		if _, configured := r.states[s.Group]; configured {
+			e.tellTracks(s, r.status[s.Group].Tracks)
 			e.tellSplit(s, r.status[s.Group].Split.Now)
 			e.tellStranger(s, r.status[s.Group].Stranger.Now)
 			r.status[s.Group] = s
@@ -346,6 +347,9 @@ func (e *Engine) trackStates() []vrrp.TrackState {
 					continue
 				}
 				s.Up, s.Reason = state == checks.Up, reason
+				if value := result.Seen.Weight; value != nil && t.Number {
+					s.Value = *value
+				}
 			default:
 				continue // vrrp watches it itself
 			}

@@ -103,7 +103,8 @@ func (e *Engine) vrrpStatus() VRRPStatus {
 func groupStatus(g vrrp.Group, st vrrp.Status) GroupStatus {
 	gs := GroupStatus{Name: g.Name, State: st.State.String(), Since: st.Since, Reason: st.Reason, Interface: g.Interface,
 		RouterID: g.RouterID, Priority: st.Priority, Sent: st.Stats.Sent, Received: st.Stats.Received,
-		DroppedBy: st.Stats.Dropped, Late: st.LatenessMax, Routes: st.Routes, Rules: st.Rules, Closed: st.Closed}
+		DroppedBy: st.Stats.Dropped, Late: st.LatenessMax, Routes: st.Routes, Rules: st.Rules, Closed: st.Closed,
+		Tracks: trackStatus(st.Tracks)}
 	if st.Split.Now {
 		gs.Split = fmt.Sprintf("%s (priority %d) since %s", st.Split.Addr, st.Split.Priority, st.Split.Since.Format(time.RFC3339))
 	}

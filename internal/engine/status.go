@@ -100,7 +100,20 @@ type GroupStatus struct {
 	DroppedBy map[string]uint64 `json:"dropped_by,omitempty"` // reason: count
 	Late      time.Duration     `json:"late_ns"`              // the latest that an advertisement was sent
 	Split     string            `json:"split,omitempty"`      // another master that is heard, since when
-	Stranger  string            `json:"stranger,omitempty"`   // who else claims an address by ARP, since when
+	Tracks    []TrackStatus     `json:"tracks,omitempty"`
+	Stranger  string            `json:"stranger,omitempty"` // who else claims an address by ARP, since when
+}
+
+// TrackStatus is something that a group tracks.
+type TrackStatus struct {
+	Kind    string     `json:"kind"`
+	Name    string     `json:"name"`
+	State   string     `json:"state"`           // as it counts: up, down, unknown
+	Value   int        `json:"value,omitempty"` // of a file that holds a number
+	Reason  string     `json:"reason,omitempty"`
+	Points  int        `json:"points"`               // that it adds to the priority
+	Fault   bool       `json:"fault"`                // the group is FAULT for it
+	Changes *time.Time `json:"changes_at,omitempty"` // when it counts otherwise, if it stays as it is; nil: it is as it counts
 }
 
 // ServiceStatus is one virtual server.

@@ -6,6 +6,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/lvs-director/director/checks"
 	"github.com/lvs-director/director/conf"
 	"github.com/lvs-director/director/vrrp"
@@ -140,6 +142,66 @@ func TestTentativeTrack(t *testing.T) {
 		w.after(2 * time.Second)
 		if orders, _ := w.router.orders(); len(orders.Tracks) != 1 || orders.Tracks[0].Up || orders.Tracks[0].Tentative {
 			t.Errorf("orders after the verdict %+v", orders.Tracks)
+		}
+		w.stop(errSignal)
+	})
+}
+
+// TestNumberTrack tells VRRP the number that a file holds, which stays what it
+// was while it cannot be read, until that is a verdict.
+func TestNumberTrack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.group(vrrp.Track{Kind: "file", Name: "load", Weight: -2, Number: true})
+		m := checks.Monitor{Probe: probe{w.servers, "load"}, Interval: time.Second, Timeout: time.Second, Rise: 1, Fall: 3}
+		w.config.Groups[0].Tracks = []conf.ScriptTrack{{Name: "load", Monitor: m}}
+		w.servers.ask("load", 7)
+		w.start()
+		told := func(want vrrp.TrackState) {
+			t.Helper()
+			want.Group, want.Kind, want.Name = "front", "file", "load"
+			if orders, _ := w.router.orders(); !slices.Equal(orders.Tracks, []vrrp.TrackState{want}) {
+				t.Errorf("tracks %+v, want %+v", orders.Tracks, want)
+			}
+		}
+		w.after(2 * time.Second)
+		told(vrrp.TrackState{Up: true, Value: 7})
+		w.servers.ask("load", -9)
+		w.after(2 * time.Second)
+		told(vrrp.TrackState{Up: true, Value: -9})
+		w.servers.unask("load", "no number")
+		w.after(2 * time.Second)
+		told(vrrp.TrackState{Up: true, Value: -9})
+		w.after(2 * time.Second)
+		told(vrrp.TrackState{Value: -9, Reason: "no number"})
+		w.stop(errSignal)
+	})
+}
+
+// TestTrackEvents tells once of what VRRP says anew of its tracks: of interfaces,
+// virtual servers and numbers, since the engine's checks tell of all else.
+func TestTrackEvents(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.group(vrrp.Track{Kind: "interface", Name: "eth1"})
+		w.start()
+		changes := time.Now().Add(time.Minute)
+		for _, list := range [][]vrrp.TrackStatus{
+			{{Kind: "interface", Name: "eth1"}, {Kind: "script", Name: "uplink", Known: true, Up: true}, {Kind: "file", Name: "load", Known: true, Up: true, Value: 7}},
+			{{Kind: "interface", Name: "eth1", Known: true, Up: true}, {Kind: "script", Name: "uplink", Known: true}, {Kind: "file", Name: "load", Known: true, Up: true, Value: 7}},
+			{{Kind: "interface", Name: "eth1", Known: true, Up: true, Changes: changes}, {Kind: "file", Name: "load", Known: true, Up: true, Value: -8}},
+			{{Kind: "interface", Name: "eth1", Known: true, Reason: "is down", Fault: true}, {Kind: "file", Name: "load", Known: true, Up: true, Value: -8, Points: 16}},
+			{{Kind: "interface", Name: "eth1", Known: true, Reason: "is down", Fault: true}, {Kind: "file", Name: "load", Known: true, Up: true, Value: -8, Points: 16}},
+		} {
+			w.router.reports <- vrrp.Report{Connected: true, Status: []vrrp.Status{{Group: "front", Tracks: list}}}
+			synctest.Wait()
+		}
+		if diff := cmp.Diff([]string{"front 7>-8", "front up>down is down"}, w.events(KindTrack)); diff != "" {
+			t.Errorf("events (-want +got):\n%s", diff)
+		}
+		want := []TrackStatus{{Kind: "interface", Name: "eth1", State: "down", Reason: "is down", Fault: true}, {Kind: "file", Name: "load", State: "up", Value: -8, Points: 16}}
+		if diff := cmp.Diff(want, w.engine.Status().VRRP.Groups[0].Tracks); diff != "" {
+			t.Errorf("status (-want +got):\n%s", diff)
 		}
 		w.stop(errSignal)
 	})

@@ -68,6 +68,14 @@ func (s *servers) ask(addr string, weight int) {
 	s.asks[addr] = weight
 }
 
+// unask makes a server ask for nothing any more, for a reason.
+func (s *servers) unask(addr, reason string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.asks, addr)
+	s.sick[addr] = reason
+}
+
 // probe asks a scripted server.
 type probe struct {
 	servers *servers

@@ -68,6 +68,19 @@ vrrp "f" {
     want     = "absent"
     expect   = "up"
   }
+  track "file" "load" {
+    path  = "/run/load"
+    holds = "number"
+    want  = "absent"
+  }
+  track "file" "words" {
+    path  = "/run/words"
+    holds = "words"
+  }
+  track "interface" "eth1" {
+    up_delay   = "2h"
+    down_delay = "-1s"
+  }
   track "process" "y" {
     program = "bird"
     min     = 3

@@ -31,7 +31,7 @@ vrrp "front" {
   virtual_router_id = 51
   addresses         = ["192.0.2.10/24"]
   track "bfd" "core" { weight = -60 }
-  track "bfd" "near" {}
+  track "bfd" "near" { down_delay = "2s" }
 }
 
 virtual_server "web" {

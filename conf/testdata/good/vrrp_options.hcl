@@ -18,6 +18,15 @@ vrrp "cloud" {
     rise = 1
     fall = 1
   }
+  track "file" "load" {
+    path   = "/run/load"
+    holds  = "number"
+    weight = -2
+  }
+  track "interface" "eth1" {
+    up_delay   = "30s"
+    down_delay = "500ms"
+  }
   track "process" "bird" {
     program  = "bird"
     max      = 1

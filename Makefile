@@ -58,9 +58,10 @@ demo: build $(VM)
 	DIRECTOR_PROGRAM=$(CURDIR)/bin/director $(VM) -limit 8h shell bin/demo
 
 # Writes the table of docs/performance.md. Takes about an hour.
+TRIALS = 5
 bench: build $(VM)
 	CGO_ENABLED=0 $(GO) build -o bin/bench ./integration/cmd/bench
-	DIRECTOR_PROGRAM=$(CURDIR)/bin/director $(VM) -limit 2h -out docs exec bin/bench
+	DIRECTOR_PROGRAM=$(CURDIR)/bin/director $(VM) -limit 2h -out docs exec bin/bench -trials $(TRIALS)
 
 fuzz:
 	@$(GO) list ./... | while read -r pkg; do \

@@ -128,7 +128,7 @@ func (p *pair) connect(t *testing.T, to netip.AddrPort) *lab.Flow {
 		began := time.Now()
 		flow, err := p.Client.NewFlow(t.Context(), to)
 		must(t, err)
-		err = lab.Await(5*time.Second, func() error {
+		err = lab.Await(20*time.Second, func() error {
 			// The kernel's sync tells the backup of a connection within 2 s.
 			known, err := p.b.Box.Synced(to.String())
 			if err == nil && known == 0 {

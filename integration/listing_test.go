@@ -5,6 +5,7 @@ package integration
 import (
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/netip"
 	"os"
@@ -75,10 +76,16 @@ func TestListings(t *testing.T) {
 	_, err := n.A.Run("nft", "table ip marks { chain pre { type filter hook prerouting priority mangle; ip daddr 10.0.0.100 tcp dport 90 meta mark set 7; }; }")
 	must(t, err)
 
-	flow, err := n.Client.NewFlow(t.Context(), at(7))
+	// It stays open and says no more, so that what is counted stands still.
+	conn, err := n.Client.Dial(t.Context(), "tcp", at(7).String())
 	must(t, err)
-	t.Cleanup(func() { flow.Close() })
-	must(t, flow.Alive(10*time.Second))
+	t.Cleanup(func() { conn.Close() })
+	for range 3 {
+		_, err = conn.Write([]byte("echo"))
+		must(t, err)
+		_, err = io.ReadFull(conn, make([]byte, 4))
+		must(t, err)
+	}
 	_, err = n.Client.GetAll(t.Context(), at(80), 10)
 	must(t, err)
 	_, err = n.Client.GetAll(t.Context(), netip.AddrPortFrom(lab.VIPv6(0), 80), 3)

@@ -50,7 +50,13 @@ func awaitRequests(t *testing.T, load *lab.Load, more int) {
 func TestPause(t *testing.T) {
 	n := newNetwork(t, lab.Options{Servers: 3})
 	web := servers(t, n)
-	config := "virtual_server \"web\" {\n  address = \"10.0.0.100:80\"\n  scheduler = \"rr\"\n" + strings.Replace(everyTenth, "fall     = 2", "fall     = 1", 1)
+	config := "virtual_server \"web\" {\n  address = \"10.0.0.100:80\"\n  scheduler = \"rr\"\n" + `  check "http" {
+    interval = "500ms"
+    timeout  = "3s"
+    rise     = 1
+    fall     = 1
+  }
+`
 	for i := range web {
 		config += fmt.Sprintf("  real_server \"%v:80\" {}\n", lab.ServerAddr(i+1))
 	}

@@ -40,7 +40,7 @@ func run(trials int, file, only string) error {
 	if out == "" || os.Getenv(vm.ProgramVariable) == "" {
 		return fmt.Errorf("this measures in a guest: run make bench")
 	}
-	b := &bench{peers: []peer{keepalived{}, director{}}, trials: trials}
+	b := &bench{peers: []peer{keepalived{}, director{}}, trials: trials, table: table{trials: trials}}
 	for _, part := range []struct {
 		name string
 		run  func() error

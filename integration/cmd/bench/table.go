@@ -18,8 +18,9 @@ const (
 
 // table is what was measured, by row and peer.
 type table struct {
-	rows []*row
-	lost []string // trials that gave no figure, and why
+	trials int // of each row, but those that are lost
+	rows   []*row
+	lost   []string // trials that gave no figure, and why
 }
 
 // lose notes a trial that gave no figure.
@@ -88,7 +89,7 @@ func (t *table) String() string {
 // markdown returns the table for the file.
 func (t *table) markdown() string {
 	var b strings.Builder
-	b.WriteString("| what (min / median / max) | director | keepalived | ratio of the medians |\n|---|---|---|---|\n")
+	fmt.Fprintf(&b, "| what (min / median / max of %d) | director | keepalived | ratio of the medians |\n|---|---|---|---|\n", t.trials)
 	for _, r := range t.rows {
 		fmt.Fprintf(&b, "| %s, %s | %s | %s | %s |\n", r.name, r.unit, spread(r.samples["director"]), spread(r.samples["keepalived"]), r.ratio())
 	}

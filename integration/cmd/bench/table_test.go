@@ -33,12 +33,12 @@ func TestReplaceTable(t *testing.T) {
 }
 
 func TestTable(t *testing.T) {
-	var tab table
+	tab := table{trials: 3}
 	for _, v := range []float64{1, 3, 2} {
 		tab.add("time", "ms", "director", v)
 		tab.add("time", "ms", "keepalived", 4*v)
 	}
-	want := "| what (min / median / max) | director | keepalived | ratio of the medians |\n|---|---|---|---|\n" +
+	want := "| what (min / median / max of 3) | director | keepalived | ratio of the medians |\n|---|---|---|---|\n" +
 		"| time, ms | 1 / 2 / 3 | 4 / 8 / 12 | 0.25 |\n"
 	if diff := cmp.Diff(want, tab.markdown()); diff != "" {
 		t.Errorf("table (-want +got):\n%s", diff)

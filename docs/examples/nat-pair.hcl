@@ -16,7 +16,11 @@ vrrp "front" {
   addresses         = ["192.0.2.10/24"]
 
   connection_sync { interface = "eth1" }
-  track "interface" "eth1" {}
+  track "file" "handicap" {
+    path   = "/run/director-handicap" # 70 in it gives the work to the other director
+    holds  = "number"
+    weight = -1
+  }
 }
 
 vrrp "inside" {
@@ -26,7 +30,10 @@ vrrp "inside" {
   addresses         = ["10.0.0.1/24"]
 }
 
-vrrp_sync_group "gateway" { groups = ["front", "inside"] }
+vrrp_sync_group "gateway" {
+  groups = ["front", "inside"]
+  hook "master" { command = ["/etc/director/became-master"] }
+}
 
 check "http" "healthz" {
   path          = "/healthz"
@@ -40,6 +47,7 @@ virtual_server "web" {
   scheduler = "wlc"
   forward   = "nat"
   checks    = ["healthz"]
+  hook "real_server_down" { command = ["/etc/director/open-ticket"] }
 
   dynamic "real_server" {
     for_each = local.web

@@ -172,17 +172,6 @@ func (r *roles) priorityOf(group string) uint8 {
 	return 0
 }
 
-// syncGroupIn returns the sync group that a group belongs to, and whether all
-// of it are in one state.
-func (r *roles) syncGroupIn(group string) (name string, agreed bool) {
-	for _, s := range r.config.SyncGroups {
-		if slices.Contains(s.Groups, group) {
-			return s.Name, !slices.ContainsFunc(s.Groups, func(g string) bool { return r.states[g] != r.states[group] })
-		}
-	}
-	return "", false
-}
-
 // tellSplit makes an event of a second master's coming or going.
 func (e *Engine) tellSplit(s vrrp.Status, before bool) {
 	if s.Split.Now == before {
@@ -237,26 +226,6 @@ func (e *Engine) setRole(group string, to vrrp.State, reason string) {
 	e.followSync()
 }
 
-// setSyncRole takes note of the state of a group's sync group, once all of it
-// are in the one that the group has entered.
-func (e *Engine) setSyncRole(group string, to vrrp.State, reason string) {
-	r := &e.roles
-	name, agreed := r.syncGroupIn(group)
-	from, known := r.syncStates[name]
-	if !agreed || known && from == to {
-		return
-	}
-	r.syncStates[name] = to
-	ev := Event{Kind: KindRole, SyncGroup: name, To: to.String(), Reason: reason}
-	if known {
-		ev.From = from.String()
-	}
-	e.event(ev)
-	if hook, ok := r.syncHooks[name][strings.ToLower(to.String())]; ok {
-		e.runHook(hookRun{syncGroup: name, state: to.String(), hook: hook})
-	}
-}
-
 // followSync makes the sync daemon a row of the desired table: master while its
 // group is MASTER, backup otherwise. Until VRRP has said what the group is, the
 // daemon is left as it is, so that a restarted engine disturbs nothing.
@@ -295,16 +264,6 @@ func (e *Engine) syncStatus() string {
 	return ""
 }
 
-// takeScript notes that a script which groups track has a new verdict.
-func (e *Engine) takeScript(result checks.Result) {
-	for _, use := range e.roles.scripts[result.Key] {
-		e.roles.tracksChanged = true
-		if result.From != result.To {
-			e.event(Event{Kind: KindTrack, Group: use.group, Check: use.track, From: result.From.String(), To: result.To.String(), Reason: result.Seen.Reason})
-		}
-	}
-}
-
 // order gives VRRP its orders if they changed.
 func (e *Engine) order() {
 	r := &e.roles
@@ -320,69 +279,6 @@ func (e *Engine) order() {
 	}
 	r.orders = &vrrp.Orders{Config: r.config, Tracks: e.trackStates()}
 	r.resend()
-}
-
-// trackStates says of every track that the engine watches how it is. One that
-// is not known yet is left out.
-func (e *Engine) trackStates() []vrrp.TrackState {
-	var states []vrrp.TrackState
-	scripts := e.scriptResults()
-	for _, g := range e.roles.config.Groups {
-		for _, t := range g.Tracks {
-			s := vrrp.TrackState{Group: g.Name, Kind: t.Kind, Name: t.Name}
-			switch t.Kind {
-			case "virtual_server":
-				vs, ok := e.byName[t.Name]
-				if !ok {
-					continue
-				}
-				s.Up, s.Reason, s.Tentative = vs.quorum, vs.reason(), vs.awaits()
-			case "script", "file", "process", "bfd":
-				result := scripts[scriptUse{g.Name, t.Name}]
-				state, reason := result.To, result.Seen.Reason
-				if state == checks.Unknown {
-					state, reason, s.Tentative = e.roles.initialOf(g.Name, t.Name), "has no verdict yet", true
-				}
-				if state == checks.Unknown {
-					continue
-				}
-				s.Up, s.Reason = state == checks.Up, reason
-				if value := result.Seen.Weight; value != nil && t.Number {
-					s.Value = *value
-				}
-			default:
-				continue // vrrp watches it itself
-			}
-			states = append(states, s)
-		}
-	}
-	return states
-}
-
-// initialOf returns what a track counts as before its first verdict.
-func (r *roles) initialOf(group, track string) checks.State {
-	for _, p := range r.policies {
-		if p.Group != group {
-			continue
-		}
-		for _, t := range p.Tracks {
-			if t.Name == track {
-				return t.Initial
-			}
-		}
-	}
-	return checks.Unknown
-}
-
-// scriptResults returns the last result of every script that a group tracks.
-func (e *Engine) scriptResults() map[scriptUse]checks.Result {
-	results := make(map[scriptUse]checks.Result)
-	for key, uses := range e.roles.scripts {
-		for _, use := range uses {
-			results[use] = e.health[key]
-		}
-	}
-	return results
 }
 
 // stopVRRP orders VRRP to leave mastership by rule and waits for its end, taking

@@ -30,6 +30,79 @@ func (e *Engine) tellTracks(s vrrp.Status, before []vrrp.TrackStatus) {
 	}
 }
 
+// takeScript notes that a script which groups track has a new verdict.
+func (e *Engine) takeScript(result checks.Result) {
+	for _, use := range e.roles.scripts[result.Key] {
+		e.roles.tracksChanged = true
+		if result.From != result.To {
+			e.event(Event{Kind: KindTrack, Group: use.group, Check: use.track, From: result.From.String(), To: result.To.String(), Reason: result.Seen.Reason})
+		}
+	}
+}
+
+// trackStates says of every track that the engine watches how it is. One that
+// is not known yet is left out.
+func (e *Engine) trackStates() []vrrp.TrackState {
+	var states []vrrp.TrackState
+	scripts := e.scriptResults()
+	for _, g := range e.roles.config.Groups {
+		for _, t := range g.Tracks {
+			s := vrrp.TrackState{Group: g.Name, Kind: t.Kind, Name: t.Name}
+			switch t.Kind {
+			case "virtual_server":
+				vs, ok := e.byName[t.Name]
+				if !ok {
+					continue
+				}
+				s.Up, s.Reason, s.Tentative = vs.quorum, vs.reason(), vs.awaits()
+			case "script", "file", "process", "bfd":
+				result := scripts[scriptUse{g.Name, t.Name}]
+				state, reason := result.To, result.Seen.Reason
+				if state == checks.Unknown {
+					state, reason, s.Tentative = e.roles.initialOf(g.Name, t.Name), "has no verdict yet", true
+				}
+				if state == checks.Unknown {
+					continue
+				}
+				s.Up, s.Reason = state == checks.Up, reason
+				if value := result.Seen.Weight; value != nil && t.Number {
+					s.Value = *value
+				}
+			default:
+				continue // vrrp watches it itself
+			}
+			states = append(states, s)
+		}
+	}
+	return states
+}
+
+// initialOf returns what a track counts as before its first verdict.
+func (r *roles) initialOf(group, track string) checks.State {
+	for _, p := range r.policies {
+		if p.Group != group {
+			continue
+		}
+		for _, t := range p.Tracks {
+			if t.Name == track {
+				return t.Initial
+			}
+		}
+	}
+	return checks.Unknown
+}
+
+// scriptResults returns the last result of every script that a group tracks.
+func (e *Engine) scriptResults() map[scriptUse]checks.Result {
+	results := make(map[scriptUse]checks.Result)
+	for key, uses := range e.roles.scripts {
+		for _, use := range uses {
+			results[use] = e.health[key]
+		}
+	}
+	return results
+}
+
 // trackStatus tells how a group's tracks count.
 func trackStatus(list []vrrp.TrackStatus) []TrackStatus {
 	var all []TrackStatus

@@ -135,7 +135,7 @@ type VirtualServer struct {
 type RealServer struct {
 	Destination ipvsctl.Destination // Weight as configured
 	Checks      []Check
-	Hooks       map[string]Hook // by what its checks say: "up", "down"; with those of its virtual server
+	Hooks       map[string]Hook // by what its checks say: "up", "down"; "stop" is for the daemon's end; with those of its virtual server
 }
 
 // Check is a named use of a monitor.

@@ -39,20 +39,21 @@ var syncGroupHookSchema = schema[hook]{
 
 var serverHookSchema = schema[hook]{
 	kind:   "hook",
-	labels: []string{"a state (up, down, stop, real_server_up, real_server_down)"},
+	labels: []string{"a state (up, down, stop, real_server_up, real_server_down, real_server_stop)"},
 	doc: "A program that is run when the virtual server has won or lost its quorum, or when the daemon has stopped serving it: after " +
 		"VRRP has left and `on_stop` is done, whatever the quorum was, but not at an upgrade. All hooks of the stop have 30s together. " +
 		"In its environment are `DIRECTOR_VIRTUAL_SERVER`, `DIRECTOR_STATE` (up, down, stop) and `DIRECTOR_REASON`. " +
-		"`real_server_up` and `real_server_down` are the hooks of all its real servers that have none of their own for that state.",
+		"`real_server_up`, `real_server_down` and `real_server_stop` are the hooks of all its real servers that have none of their own for that state.",
 	start: defaultHook,
 	keys:  hookKeys,
 }
 
 var realServerHookSchema = schema[hook]{
 	kind:   "hook",
-	labels: []string{"a state (up, down)"},
-	doc: "A program that is run when the checks of the real server have said that it is up or down, also for the first time. " +
-		"In its environment are `DIRECTOR_VIRTUAL_SERVER`, `DIRECTOR_REAL_SERVER` (IP:PORT), `DIRECTOR_STATE` (up, down) and `DIRECTOR_REASON`.",
+	labels: []string{"a state (up, down, stop)"},
+	doc: "A program that is run when the checks of the real server have said that it is up or down, also for the first time, or when the " +
+		"daemon has stopped serving it, as the hook `stop` of the virtual server is, whatever its checks said. " +
+		"In its environment are `DIRECTOR_VIRTUAL_SERVER`, `DIRECTOR_REAL_SERVER` (IP:PORT), `DIRECTOR_STATE` (up, down, stop) and `DIRECTOR_REASON`.",
 	start: defaultHook,
 	keys:  hookKeys,
 }
@@ -79,9 +80,12 @@ func addHook(d *decoder, state label, to *map[string]Hook, h hook, states ...str
 	(*to)[state.text] = h.Hook
 }
 
+// realStates are the states of a real server that have hooks.
+var realStates = []string{"up", "down", "stop"}
+
 // addServerHook adds a hook of a virtual server or of all its real servers.
 func addServerHook(d *decoder, state label, v *virtualServer, h hook) {
-	if real, ok := strings.CutPrefix(state.text, "real_server_"); ok && (real == "up" || real == "down") {
+	if real, ok := strings.CutPrefix(state.text, "real_server_"); ok && slices.Contains(realStates, real) {
 		if _, twice := v.realHooks[real]; twice {
 			d.fail(state.at, "hook %q is given twice", state.text)
 			return
@@ -92,7 +96,7 @@ func addServerHook(d *decoder, state label, v *virtualServer, h hook) {
 		v.realHooks[real] = h.Hook
 		return
 	}
-	addHook(d, state, &v.pool.Hooks, h, "up", "down", "stop", "real_server_up", "real_server_down")
+	addHook(d, state, &v.pool.Hooks, h, "up", "down", "stop", "real_server_up", "real_server_down", "real_server_stop")
 }
 
 // orElse returns the hooks with those of others for the states that have none.

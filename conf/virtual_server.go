@@ -163,7 +163,7 @@ var realServerSchema = schema[realServer]{
 			r.checks = append(r.checks, placedCheck{c, b.at})
 		}),
 		nest(&realServerHookSchema, false, func(d *decoder, b *block, r *realServer, h hook) {
-			addHook(d, b.label(0), &r.hooks, h, "up", "down")
+			addHook(d, b.label(0), &r.hooks, h, realStates...)
 		}),
 	},
 }

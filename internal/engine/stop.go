@@ -38,14 +38,19 @@ func (e *Engine) shutdown() {
 // stopped by does not wait for ever (systemd: 90 s).
 const stopHookTime = 30 * time.Second
 
-// runStopHooks runs the hooks of virtual servers for the stop, after those that
-// are due already, and waits for them and for those of real servers.
+// runStopHooks runs the hooks of virtual servers and real servers for the stop,
+// after those that are due already, and waits for all of them.
 func (e *Engine) runStopHooks() {
-	const state = "stop"
+	const state, reason = "stop", "the daemon stops"
 	left := 0
 	for _, s := range e.services {
-		if hook, ok := s.vs.Hooks[state]; ok && e.hooks.add(hookRun{virtualServer: s.vs.Name, state: state, reason: "the daemon stops", hook: hook}) {
+		if hook, ok := s.vs.Hooks[state]; ok && e.hooks.add(hookRun{virtualServer: s.vs.Name, state: state, reason: reason, hook: hook}) {
 			left++
+		}
+		for i := range s.vs.Reals {
+			if hook, ok := s.vs.Reals[i].Hooks[state]; ok {
+				e.runHook(hookRun{virtualServer: s.vs.Name, realServer: s.vs.Reals[i].Address().String(), state: state, reason: reason, hook: hook})
+			}
 		}
 	}
 	limit := time.NewTimer(stopHookTime)
@@ -54,7 +59,7 @@ func (e *Engine) runStopHooks() {
 		select {
 		case done := <-e.hooks.done:
 			e.takeHook(done)
-			if done.VirtualServer != "" && done.To == state {
+			if done.VirtualServer != "" && done.RealServer == "" && done.To == state {
 				left--
 			}
 		case <-limit.C:

@@ -16,11 +16,11 @@ vrrp_sync_group "one" {
 
 virtual_server "web" {
   address = "192.0.2.10:80"
-  hook "real_server_stop" { command = ["/bin/true"] }
+  hook "real_server_drain" { command = ["/bin/true"] }
   hook "real_server_up" { command = ["/bin/true"] }
   hook "real_server_up" { command = ["/bin/true"] }
   real_server "10.0.0.11:80" {
-    hook "stop" { command = ["/bin/true"] }
+    hook "drain" { command = ["/bin/true"] }
     hook "up" { command = ["/bin/true"] }
     hook "up" {
       command = ["true it is"]

@@ -29,6 +29,7 @@ virtual_server "web" {
   hook "down" { command = ["/etc/director/page", "web"] }
   hook "real_server_up" { command = ["/etc/director/tell"] }
   hook "real_server_down" { command = ["/etc/director/tell"] }
+  hook "real_server_stop" { command = ["/etc/director/tell"] }
   real_server "10.0.0.11:80" {}
   real_server "10.0.0.12:80" {
     hook "down" {

@@ -151,15 +151,15 @@ type Status struct {
 	MasterAddr   netip.Addr
 	MasterPrio   uint8
 	Addresses    []netip.Prefix // held now
-	Routes       int            // of the group's, there now
-	Rules        int
-	Closed       int // addresses whose packets are dropped, unless IPVS takes them
+	Routes       int            `json:",omitzero"` // of the group's, there now
+	Rules        int            `json:",omitzero"`
+	Closed       int            `json:",omitzero"` // addresses whose packets are dropped, unless IPVS takes them
 	Stats        Stats
 	LatenessMax  time.Duration // the latest that an advertisement was sent, since start
-	LastAdvertAt time.Time     // heard from another router
-	Tracks       []TrackStatus // in the order of the configuration
-	Split        Split         // proof of a second master
-	Stranger     Stranger      // somebody else who claims an address
+	LastAdvertAt time.Time     `json:",omitzero"`  // heard from another router
+	Tracks       []TrackStatus `json:",omitempty"` // in the order of the configuration
+	Split        Split         `json:",omitzero"`  // proof of a second master
+	Stranger     Stranger      `json:",omitzero"`  // somebody else who claims an address
 }
 
 // TrackStatus is how a track counts now.

@@ -112,7 +112,9 @@ type keeper struct {
 	told     map[*member]uint64 // announcements made
 	spoke    map[int]time.Time  // by interface: the last one
 	virtual  func(netip.Addr) bool
-	unsettle bool
+	unsettle bool      // what is held is otherwise than reported
+	counted  bool      // announcements have been made since the report
+	reported time.Time // when that was
 	due      []job     // scratch of agenda
 	early    []job     // the same
 	renewals []holding // scratch of renew
@@ -154,7 +156,7 @@ func (k *keeper) run(ctx context.Context) error {
 			k.batch(due)
 			continue
 		}
-		k.report()
+		k.report(time.Now(), next)
 		wait := time.Hour
 		if !next.IsZero() {
 			wait = time.Until(next)
@@ -225,7 +227,7 @@ func (k *keeper) work(l *lease, do chore, now time.Time) {
 		l.spoke = now
 		k.spoke[l.w.link.index] = now
 		k.told[l.w.member]++
-		k.unsettle = true
+		k.counted = true
 		if err = k.kernel.announce(l.w.link, l.prefix.Addr()); err != nil {
 			err = fmt.Errorf("announce %s on %s: %w", l.prefix.Addr(), l.w.link.name, err)
 		}
@@ -349,12 +351,15 @@ func (l *lease) adopt(w wish, now time.Time) {
 	l.w = w
 }
 
-// report tells the loop what is held, when that has changed.
-func (k *keeper) report() {
-	if !k.unsettle {
+// report tells the loop what is held, when that has changed. What is only counted
+// is told when there is a pause, or once a second: a thousand announcements are
+// no thousand reports.
+func (k *keeper) report(now, next time.Time) {
+	pause := next.IsZero() || next.Sub(now) >= statusEvery || now.Sub(k.reported) >= statusEvery
+	if !k.unsettle && !(k.counted && pause) {
 		return
 	}
-	k.unsettle = false
+	k.unsettle, k.counted, k.reported = false, false, now
 	out := make(map[*member]kept)
 	for _, l := range k.leases {
 		r := out[l.w.member]

@@ -90,13 +90,7 @@ func (h holding) message(index int, sequence uint32) mnetlink.Message {
 	vmac, ip := h.link.vmac != nil, h.prefix.Addr()
 	// Replies to a link-local neighbour leave by the link that asked, which
 	// needs its own route there.
-	noRoute := h.noRoute && !(vmac && ip.Is6() && ip.IsLinkLocalUnicast())
-	if noRoute && (vmac || ip.Is6()) {
-		// Two routes to one subnet, the macvlan's and its parent's, would make
-		// it a matter of chance where replies leave. And in IPv6 a lifetime is
-		// given to the prefix route as well, also to one that the interface's
-		// own address shares: with it the route to the subnet would expire.
-		// IPv4 has no such rule.
+	if h.noRoute && !(vmac && ip.Is6() && ip.IsLinkLocalUnicast()) {
 		flags |= unix.IFA_F_NOPREFIXROUTE
 	}
 	if ip.Is6() {

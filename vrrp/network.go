@@ -79,7 +79,7 @@ type holding struct {
 	link    link
 	prefix  netip.Prefix
 	lease   time.Duration
-	noRoute bool // another address already makes the route to the prefix
+	noRoute bool // none to the prefix: another address makes it
 }
 
 // watcher tells of interfaces.

@@ -14,12 +14,13 @@ type telling struct {
 }
 
 // news adds to a report the groups that are otherwise than their reader was told,
-// and those whose numbers it is the turn of. It returns whom the report tells of.
-func (l *loop) news(r *Report, all []*member, status func(*member) Status) []*member {
+// and, if there is room for numbers, those whose turn it is. It returns whom the
+// report tells of.
+func (l *loop) news(r *Report, all []*member, numbers bool, status func(*member) Status) []*member {
 	r.Whole = !slices.Equal(all, l.told.members)
 	var told []*member
 	for i, m := range all {
-		turn := (i-l.told.turn+len(all))%len(all) < numbersAtOnce
+		turn := (i-l.told.turn+len(all))%len(all) < numbersAtOnce && (numbers || len(all) <= numbersAtOnce)
 		if s := status(m); r.Whole || turn || s.differs(m.told) {
 			r.Status, told = append(r.Status, s), append(told, m)
 		}
@@ -29,12 +30,12 @@ func (l *loop) news(r *Report, all []*member, status func(*member) Status) []*me
 }
 
 // taken notes that the reader has a report, which tells of some of the members.
-func (t *telling) taken(r Report, all, told []*member) {
+func (t *telling) taken(r Report, numbers bool, all, told []*member) {
 	for i, m := range told {
 		m.told = r.Status[i]
 	}
 	t.members = all
-	if len(all) > 0 {
+	if numbers && len(all) > 0 {
 		t.turn = (t.turn%len(all) + numbersAtOnce) % len(all)
 	}
 }

@@ -120,14 +120,14 @@ func TestSigned(t *testing.T) {
 	t.Run("enforced", func(t *testing.T) { two(t, with(HMACEnforce, 1), with(HMACEnforce, 1), time.Second, oneMaster(t)) })
 	t.Run("enforced, IPv6", func(t *testing.T) { two(t, six, six, time.Second, oneMaster(t)) })
 	t.Run("unsigned", func(t *testing.T) {
-		two(t, nothing, with(HMACEnforce, 1), time.Second, func(_, b *router) {
+		two(t, nothing, with(HMACEnforce, 1), 2*time.Second, func(_, b *router) {
 			if n := b.status("front").Stats.Dropped["unsigned"]; n == 0 || b.status("front").State != Master {
 				t.Error("an unsigned advertisement was taken")
 			}
 		})
 	})
 	t.Run("another key", func(t *testing.T) {
-		two(t, with(HMACEnforce, 1), with(HMACEnforce, 2), time.Second, bothMasters(t, "unknown_key", "unknown_key"))
+		two(t, with(HMACEnforce, 1), with(HMACEnforce, 2), 2*time.Second, bothMasters(t, "unknown_key", "unknown_key"))
 	})
 	t.Run("first step of a conversion", func(t *testing.T) { two(t, nothing, with(HMACReceiveOnly, 1), time.Second, oneMaster(t)) })
 	t.Run("second step", func(t *testing.T) {

@@ -70,7 +70,7 @@ func (l *loop) problem(text string) {
 }
 
 // tell sends a report if the reader has room for one; else what it would have
-// said is part of the next.
+// said is part of the next. With status it is the report of this second.
 func (l *loop) tell(now time.Time, status bool) {
 	if status {
 		l.lastState = now
@@ -78,7 +78,7 @@ func (l *loop) tell(now time.Time, status bool) {
 	r := l.pending
 	r.Connected = true
 	all := l.core.known()
-	told := l.news(&r, all, func(m *member) Status { return l.status(now, m) })
+	told := l.news(&r, all, status, func(m *member) Status { return l.status(now, m) })
 	if p := l.fitted.of[nil].problem; p != "" {
 		r.Problems = append(r.Problems, p)
 	}
@@ -95,7 +95,7 @@ func (l *loop) tell(now time.Time, status bool) {
 	select {
 	case l.router.reports <- r:
 		l.pending = Report{}
-		l.told.taken(r, all, told)
+		l.told.taken(r, status, all, told)
 	default:
 	}
 }

@@ -21,6 +21,7 @@ type outbox struct {
 	next        uint64 // number of the transition that comes next; the first is 1
 	lost        uint64 // transitions dropped since the last report that said so
 	status      []vrrp.Status
+	at          map[string]int  // where in it a group is
 	news        map[string]bool // groups whose status no report has told yet
 	whole       bool            // the reader is to be told of all
 	problems    []string        // since the last report that was taken, or of the last one
@@ -55,19 +56,19 @@ func (o *outbox) add(r vrrp.Report) {
 // update takes in what a report says of the groups.
 func (o *outbox) update(r vrrp.Report) {
 	if r.Whole {
-		o.status, o.whole = slices.Clone(r.Status), true
-		return
+		o.status, o.whole = nil, true
 	}
-	if o.news == nil {
-		o.news = make(map[string]bool)
+	if o.status == nil {
+		o.at, o.news = make(map[string]int), make(map[string]bool)
 	}
 	for _, s := range r.Status {
 		o.news[s.Group] = true
-		if i := slices.IndexFunc(o.status, func(was vrrp.Status) bool { return was.Group == s.Group }); i >= 0 {
+		if i, known := o.at[s.Group]; known {
 			o.status[i] = s
-		} else {
-			o.status = append(o.status, s)
+			continue
 		}
+		o.at[s.Group] = len(o.status)
+		o.status = append(o.status, s)
 	}
 }
 

@@ -58,8 +58,15 @@ func RunCommand(ctx context.Context, c Command) (exit int, output []byte, err er
 	defer read.Close()
 	limitResources(ctx, cmd.Process.Pid)
 
-	collected := make(chan []byte, 1)
-	go func() { collected <- collect(read) }()
+	type collection struct {
+		output []byte
+		held   bool // by somebody who may yet write
+	}
+	collected := make(chan collection, 1)
+	go func() {
+		kept, held := collect(read)
+		collected <- collection{kept, held}
+	}()
 	ended := make(chan error, 1)
 	go func() { ended <- waitGroup(cmd) }()
 
@@ -83,22 +90,20 @@ func RunCommand(ctx context.Context, c Command) (exit int, output []byte, err er
 	}
 	// All writers are gone now, except those that left the group.
 	read.SetReadDeadline(time.Now().Add(pipeDelay))
-	select {
-	case output = <-collected:
-	case <-time.After(pipeDelay):
+	all := <-collected
+	if all.held {
 		killMarked(mark)
-		output = <-collected
 	}
 	if killed {
-		return -1, output, ErrKilled
+		return -1, all.output, ErrKilled
 	}
 	if status, ok := cmd.ProcessState.Sys().(syscall.WaitStatus); ok && status.Signaled() {
-		return -1, output, fmt.Errorf("ended by signal %s", unix.SignalName(status.Signal()))
+		return -1, all.output, fmt.Errorf("ended by signal %s", unix.SignalName(status.Signal()))
 	}
 	if _, ok := errors.AsType[*exec.ExitError](err); ok {
 		err = nil
 	}
-	return cmd.ProcessState.ExitCode(), output, err
+	return cmd.ProcessState.ExitCode(), all.output, err
 }
 
 // notStarted is the error of a command that could not be started.
@@ -222,21 +227,20 @@ func waitGroup(cmd *exec.Cmd) error {
 }
 
 // collect reads until the end or until a deadline ends it, and keeps the
-// beginning.
-func collect(from *os.File) []byte {
-	var kept []byte
+// beginning. It tells whether it was the deadline.
+func collect(from *os.File) (kept []byte, held bool) {
 	buf := make([]byte, maxOutput)
 	for {
 		n, err := from.Read(buf)
 		kept = append(kept, buf[:min(n, maxOutput-len(kept))]...)
 		if err != nil {
-			return kept
+			return kept, errors.Is(err, os.ErrDeadlineExceeded)
 		}
 	}
 }
 
 // killMarked kills all processes that have mark in their environment, until
-// there is none: they may fork while we look.
+// there is none: they may fork, and become another program, while we look.
 func killMarked(mark string) {
 	const passes = 8
 	for range passes {
@@ -244,7 +248,14 @@ func killMarked(mark string) {
 		names, _ := filepath.Glob("/proc/[0-9]*/environ")
 		for _, name := range names {
 			env, err := os.ReadFile(name)
-			if err != nil || !hasLine(env, mark) {
+			if err != nil {
+				continue
+			}
+			if len(env) == 0 && isProgram(filepath.Dir(name)) {
+				found = true // perhaps: in the midst of execve(2) it has none yet
+				continue
+			}
+			if !hasLine(env, mark) {
 				continue
 			}
 			if pid, err := strconv.Atoi(strings.Split(name, "/")[2]); err == nil {
@@ -255,6 +266,13 @@ func killMarked(mark string) {
 			return
 		}
 	}
+}
+
+// isProgram reports whether the process whose directory in /proc this is runs a
+// program: it is no thread of the kernel, and no zombie.
+func isProgram(dir string) bool {
+	_, err := os.Readlink(filepath.Join(dir, "exe"))
+	return err == nil
 }
 
 // hasLine reports whether one of the zero-terminated lines of env is line.

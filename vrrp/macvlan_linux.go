@@ -44,6 +44,10 @@ func (r *rtnetlink) device(h *netlink.Handle, l link) (int, error) {
 		// for the virtual ones, with the virtual MAC address.
 		name + "/arp_ignore":   "1",
 		l.name + "/arp_ignore": "1",
+		// The parent has the routes to the neighbours, and so asks for them when
+		// a virtual address has to answer something: not in that address's name,
+		// or the neighbours learn it with the parent's MAC address.
+		l.name + "/arp_announce": "2",
 		// Routes to the neighbours stay with the parent. 2 is loose, and the
 		// greater of this and "all" counts.
 		name + "/rp_filter": "2",

@@ -28,13 +28,6 @@ func (c *clock) woke(now time.Time) {
 	}
 }
 
-// busy notes that it is now, and that what is being done is not to be taken for
-// a stall if it takes longer than to the time for which the clock is armed.
-func (c *clock) busy(now time.Time) {
-	c.woke(now)
-	c.armed = later(c.armed, now.Add(tick))
-}
-
 // unfair reports whether the failure of a probe with this timeout may be our
 // fault: during half of its time or more we did not run, could not send, and
 // did not hear. Such a probe says nothing about the server.

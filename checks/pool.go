@@ -34,8 +34,8 @@ type Pool struct {
 	allowed  allowance
 	clock    clock
 	running  int
-	calls    []*dialogCall // due, for the reactors, in order
-	reactor  *reactor      // of Run, the first of all, once there was a dialog
+	calls    []*dialogCall // due, for the reactor
+	reactor  *reactor      // once there was a dialog
 	stats    Stats
 }
 

@@ -3,6 +3,7 @@ package checks
 import (
 	"fmt"
 	"os"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -23,12 +24,9 @@ type reactor struct {
 	conn      syscall.RawConn
 	calls     map[int]*dialogCall // by descriptor
 	deadlines deadline.Queue[*dialogCall]
-	batch     []*dialogCall // to be begun
 	ended     []ending
 	events    []unix.EpollEvent
 	scratch   []byte
-
-	helper *reactor // woken when this one falls behind; nil is none
 
 	mu    sync.Mutex
 	woken bool
@@ -89,20 +87,21 @@ func (r *reactor) close() {
 	r.file.Close()
 }
 
-// start begins the dialogs of a batch, and looks for what has ended. A batch is
-// small, so that its dialogs do not make each other's latency look longer than
-// it is.
-func (r *reactor) start() {
-	for _, call := range r.batch {
-		r.open(call)
-	}
-	for _, call := range r.batch {
-		if call.fd >= 0 {
-			r.meet(call)
+// start begins dialogs. Between them it looks for what has ended, so that many
+// at once do not make each other's latency look longer than it is.
+func (r *reactor) start(calls []*dialogCall) {
+	const atOnce = 8
+	for some := range slices.Chunk(calls, atOnce) {
+		for _, call := range some {
+			r.open(call)
 		}
+		for _, call := range some {
+			if call.fd >= 0 {
+				r.meet(call)
+			}
+		}
+		r.poll()
 	}
-	r.poll()
-	clear(r.batch)
 }
 
 // open begins to connect.

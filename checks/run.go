@@ -12,10 +12,9 @@ import (
 const tick = 4 * time.Millisecond
 
 // Run probes until ctx is done. One goroutine schedules and holds all the
-// conversations that need none of their own, with the help of a few more when
-// it falls behind; each other probe in flight has one. So the cost grows with
-// probes in flight, not with monitors. When it returns nothing of it is left
-// running.
+// conversations that need none of their own; each other probe in flight has
+// one. So the cost grows with probes in flight, not with monitors. When it
+// returns nothing of it is left running.
 //
 // When the machine is late the Pool says so (Stats), starts what is overdue at
 // twice the usual rate at most, and asks again instead of counting a failure
@@ -43,16 +42,16 @@ func (p *Pool) Run(ctx context.Context) error {
 		p.startDue(ctx, &probes, now)
 		next := p.nextWake(now)
 		p.clock.armed = next
-		talk := len(p.calls) > 0
+		calls := p.calls
+		p.calls = nil
 		p.mu.Unlock()
 
-		if talk && p.reactor == nil {
-			if err := p.beginTalk(ctx, &probes); err != nil {
+		if len(calls) > 0 {
+			if err := p.talk(calls); err != nil {
 				return fmt.Errorf("run checks: %w", err)
 			}
 		}
 		if p.reactor != nil {
-			p.talk(p.reactor)
 			p.ended(ctx, p.reactor.wait(next))
 			continue
 		}
@@ -63,6 +62,30 @@ func (p *Pool) Run(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// talk starts dialogs in the reactor, which is made for the first of them.
+func (p *Pool) talk(calls []*dialogCall) error {
+	if p.reactor == nil {
+		r, err := newReactor()
+		if err != nil {
+			return err
+		}
+		p.mu.Lock()
+		p.reactor = r
+		p.mu.Unlock()
+	}
+	p.reactor.start(calls)
+	return nil
+}
+
+func (p *Pool) endReactor() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.reactor != nil {
+		p.reactor.close()
+		p.reactor = nil
+	}
 }
 
 // nextWake returns when the scheduler must look again, if nothing happens before.

@@ -251,6 +251,7 @@ func TestHTTPS(t *testing.T) {
 		{"wrong status", secure(good, reply("HTTP/1.1 503 No\r\n\r\n")), TLS{CAFile: ca}, "http status 503, wanted 200-299", false},
 		{"never answers inside", secure(good, waitForEnd), TLS{CAFile: ca}, "http: no answer in 300ms", false},
 		{"no file", secure(good, ok), TLS{CAFile: "/nonexistent/ca.pem"}, "tls: stat /nonexistent/ca.pem: no such file or directory", true},
+		{"a device for a file", secure(good, ok), TLS{CAFile: "/dev/zero"}, "tls: /dev/zero is no regular file", true},
 		{"no certificate in file", secure(good, ok), TLS{CAFile: key}, "tls: no certificate in " + key, true},
 	}
 	for _, tt := range tests {

@@ -107,6 +107,9 @@ func (t *tlsClient) current() (*tls.Config, error) {
 		if err != nil {
 			return nil, fileError{err}
 		}
+		if !info.Mode().IsRegular() { // a named pipe would keep its reader waiting
+			return nil, fileError{fmt.Errorf("%s is no regular file", name)}
+		}
 		if info.ModTime().After(newest) {
 			newest = info.ModTime()
 		}

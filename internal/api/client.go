@@ -12,6 +12,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"os"
 	"strings"
 	"syscall"
 	"time"
@@ -177,6 +178,9 @@ func (c *Client) explain(err error) error {
 	case errors.Is(err, fs.ErrNotExist):
 		return fmt.Errorf("no director is running at %s: %w", c.socket, syscall.ENOENT)
 	case errors.Is(err, syscall.ECONNREFUSED):
+		if info, serr := os.Stat(c.socket); serr == nil && info.Mode()&fs.ModeSocket == 0 {
+			return fmt.Errorf("no director is running at %s: it is no socket: %w", c.socket, syscall.ENOTSOCK)
+		}
 		return fmt.Errorf("no director is running at %s (it left its socket behind): %w", c.socket, syscall.ECONNREFUSED)
 	case errors.Is(err, fs.ErrPermission):
 		return fmt.Errorf("no permission for %s; its owner and group have it: %w", c.socket, syscall.EACCES)

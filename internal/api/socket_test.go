@@ -88,7 +88,12 @@ func TestClientExplainsWhyNobodyAnswers(t *testing.T) {
 	}
 	l.SetUnlinkOnClose(false)
 	l.Close()
+	file := filepath.Join(dir, "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
 	tests := []struct{ socket, want string }{
+		{file, "it is no socket"},
 		{filepath.Join(dir, "none.sock"), "no director is running at "},
 		{stale, "(it left its socket behind)"},
 	}

@@ -5,6 +5,7 @@
 package conf
 
 import (
+	"iter"
 	"net/netip"
 	"time"
 
@@ -129,6 +130,20 @@ type VirtualServer struct {
 	// those that were up last are kept, whatever their checks say. 0 is never.
 	PanicThreshold int
 	Hooks          map[string]Hook // by what has become of the quorum: "up", "down"; "stop" is for the daemon's end
+}
+
+// Servers gives the real servers and, behind them, the sorry server.
+func (v *VirtualServer) Servers() iter.Seq[*RealServer] {
+	return func(yield func(*RealServer) bool) {
+		for i := range v.Reals {
+			if !yield(&v.Reals[i]) {
+				return
+			}
+		}
+		if v.Sorry != nil {
+			yield(v.Sorry)
+		}
+	}
 }
 
 // RealServer is one destination with its checks. All must be up.

@@ -170,10 +170,7 @@ func (v *virtualServer) makeSorry(d *decoder, seen map[netip.AddrPort]bool) {
 	sorry := &RealServer{Destination: ipvsctl.Destination{Addr: addr, Forward: v.forward, Weight: 1, Tunnel: v.tunnelOf(d, nil, v.forward)}}
 	v.useChecks(d, sorry, s.at, v.lookUp(d, s.named), s.checks)
 	for _, c := range sorry.Checks {
-		switch {
-		case c.Way != nil:
-			d.fail(s.at, "check %q of the sorry_server: through = \"forwarding\" is for real servers", c.Name)
-		case checks.Weighs(c.Monitor.Probe):
+		if checks.Weighs(c.Monitor.Probe) {
 			d.fail(s.at, "check %q of the sorry_server may ask for a weight, which a sorry server has not", c.Name)
 		}
 	}

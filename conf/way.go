@@ -19,7 +19,7 @@ const (
 	WaySlots     = (60999 + 1 - FirstWayPort) / WayPorts
 )
 
-// Way is a path through IPVS to one real server, for checks that go as the
+// Way is a path through IPVS to one real server or sorry server, for checks that go as the
 // packets of clients do (through = "forwarding"): a service for a mark, which
 // has this destination alone.
 type Way struct {
@@ -133,8 +133,8 @@ func (a *assembly) resolveWays(p *piece, v *virtualServer) {
 	c := &a.config.IPVS
 	const acceptLocal, backupOnly = "net.ipv4.conf.all.accept_local", "net.ipv4.vs.backup_only"
 	local := false
-	for i := range v.pool.Reals {
-		for _, ch := range v.pool.Reals[i].Checks {
+	for r := range v.pool.Servers() {
+		for _, ch := range r.Checks {
 			if ch.Way == nil {
 				continue
 			}

@@ -250,6 +250,53 @@ func TestThrough(t *testing.T) {
 	})
 }
 
+// TestThroughSorry checks a sorry server, which serves, through forwarding.
+func TestThroughSorry(t *testing.T) {
+	n := newNetwork(t, lab.Options{Servers: 1, Front: true})
+	rs := n.Servers[0]
+	_, err := realserver(t, rs, "up --vip 10.0.0.101")
+	must(t, err)
+	servers(t, n)
+	d := startDirector(t, n, n.A, fmt.Sprintf(`ipvs {
+  sysctl { accept_local = true }
+}
+virtual_server "web" {
+  address = %q
+  forward = "dr"
+  real_server "10.0.0.199" { # nobody
+    check "tcp" {%s  }
+  sorry_server %q {
+    check "http" {
+      expect_body = "rs1"
+      through = "forwarding"%s  }
+}
+`, vip(1, 80), throughSchedule, lab.ServerFrontAddr(1).String(), throughSchedule))
+	await := func(want, why string) {
+		t.Helper()
+		must(t, lab.Await(20*time.Second, func() error {
+			status, err := d.Status()
+			if err != nil {
+				return err
+			}
+			v := status.VirtualServers[0]
+			if s := v.Sorry; s == nil || !v.SorryInUse && want == "up" || s.State != want || !strings.Contains(s.Reason, why) {
+				return fmt.Errorf("the sorry server is %+v, in use %v, want %s: %s", s, v.SorryInUse, want, why)
+			}
+			return nil
+		}))
+	}
+	await("up", "")
+	if rows := probeRows(t, n.A); len(rows) != 2 {
+		t.Errorf("the way of the check is %q, want a service and a destination", rows)
+	}
+	_, err = rs.Run("ip", "address", "del", "10.0.0.101/32", "dev", "lo")
+	must(t, err)
+	await("down", "has the server the virtual address on its loopback")
+	_, err = rs.Run("ip", "address", "add", "10.0.0.101/32", "dev", "lo")
+	must(t, err)
+	await("up", "")
+}
+
 // naming answers every datagram to an address of a box with the box's name.
 func naming(t *testing.T, box *lab.Namespace, addr netip.AddrPort) {
 	t.Helper()

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"os/signal"
-	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -70,11 +69,7 @@ func runChecks(ctx context.Context, config *conf.Config, name string, target eng
 	ways := engine.ProbeWays(config, zap.NewNop())
 	failed := 0
 	for _, vs := range config.VirtualServers {
-		reals := vs.Reals
-		if vs.Sorry != nil {
-			reals = append(slices.Clip(reals), *vs.Sorry)
-		}
-		for _, r := range reals {
+		for r := range vs.Servers() {
 			if !target.Matches(vs.Name, r.Address()) {
 				continue
 			}

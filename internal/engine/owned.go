@@ -68,11 +68,8 @@ func (o *owned) claim(config *conf.Config, ways []ipvsctl.Service) bool {
 	for _, vs := range config.VirtualServers {
 		for _, s := range vs.Services {
 			o.rows[ipvsctl.Row{Service: s.ID}] = struct{}{}
-			for _, r := range vs.Reals {
-				o.rows[ipvsctl.Row{Service: s.ID, Destination: r.Destination.Addr}] = struct{}{}
-			}
-			if vs.Sorry != nil {
-				o.rows[ipvsctl.Row{Service: s.ID, Destination: vs.Sorry.Address()}] = struct{}{}
+			for r := range vs.Servers() {
+				o.rows[ipvsctl.Row{Service: s.ID, Destination: r.Address()}] = struct{}{}
 			}
 		}
 	}

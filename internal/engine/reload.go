@@ -153,15 +153,9 @@ func (e *Engine) install(config *conf.Config) {
 func (e *Engine) monitors(config *conf.Config) map[checks.Key]checks.Monitor {
 	monitors := make(map[checks.Key]checks.Monitor)
 	for _, vs := range config.VirtualServers {
-		for i := range vs.Reals {
-			for j := range vs.Reals[i].Checks {
-				c := &vs.Reals[i].Checks[j]
-				monitors[c.Key] = c.Monitor
-			}
-		}
-		if vs.Sorry != nil {
-			for _, c := range vs.Sorry.Checks {
-				monitors[c.Key] = c.Monitor
+		for r := range vs.Servers() {
+			for i := range r.Checks {
+				monitors[r.Checks[i].Key] = r.Checks[i].Monitor
 			}
 		}
 	}

@@ -91,8 +91,8 @@ func numberWays(had wayNumbers, wanted map[string][]*conf.Way) (now wayNumbers, 
 func waysOf(config *conf.Config) map[string][]*conf.Way {
 	wanted := make(map[string][]*conf.Way)
 	for _, vs := range config.VirtualServers {
-		for i := range vs.Reals {
-			for _, c := range vs.Reals[i].Checks {
+		for r := range vs.Servers() {
+			for _, c := range r.Checks {
 				if w := c.Way; w != nil && !slices.ContainsFunc(wanted[w.Name], func(o *conf.Way) bool { return o.Asks == w.Asks }) {
 					wanted[w.Name] = append(wanted[w.Name], w)
 				}

@@ -28,7 +28,6 @@ virtual_server "checks" {
   address = "192.0.2.10:83"
   sorry_server "10.0.0.99:80" {
     check "agent" { port = 5555 }
-    check "tcp" { through = "forwarding" }
   }
   real_server "10.0.0.11:80" {}
 }

@@ -2,6 +2,16 @@ ipvs {
   sysctl { backup_only = true }
 }
 
+# The sorry server's own checks need the same.
+virtual_server "sorry" {
+  address = "192.0.2.19:80"
+  forward = "dr"
+  real_server "192.0.2.21" {}
+  sorry_server "192.0.2.29" {
+    check "tcp" { through = "forwarding" }
+  }
+}
+
 check "tcp" "forwarded" {
   through = "forwarding"
 }

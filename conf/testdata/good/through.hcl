@@ -29,6 +29,9 @@ virtual_server "dr" {
       port    = 9000
     }
   }
+  sorry_server "192.0.2.29" {
+    checks = ["page"]
+  }
 }
 
 virtual_server "tunnels" {

@@ -132,31 +132,19 @@ func (s *socket) encodeBatches(ops []Op, first uint32) ([]batch, map[int]syscall
 // answers receives up to the acknowledgement of the message with the sequence
 // number last, and reports those that failed.
 func (s *socket) answers(last uint32, failed func(uint32, syscall.Errno)) error {
-	for {
-		b, err := s.receive()
+	return s.messages(func(m message) (done bool, err error) {
+		if m.typ != unix.NLMSG_ERROR {
+			return false, nil
+		}
+		errno, err := m.errno()
 		if err != nil {
-			return err
+			return false, err
 		}
-		for len(b) > 0 {
-			var m message
-			if m, b, err = nextMessage(b); err != nil {
-				return err
-			}
-			if m.typ != unix.NLMSG_ERROR {
-				continue
-			}
-			errno, err := m.errno()
-			if err != nil {
-				return err
-			}
-			if errno != 0 {
-				failed(m.seq, errno)
-			}
-			if m.seq == last {
-				return nil
-			}
+		if errno != 0 {
+			failed(m.seq, errno)
 		}
-	}
+		return m.seq == last, nil
+	})
 }
 
 // explainOp adds to an errno what it means for the operation.

@@ -111,36 +111,23 @@ func (s *socket) dump(each func(attrs []byte) error) error {
 	if err := s.send(s.request.b); err != nil {
 		return err
 	}
-	for {
-		b, err := s.receive()
+	return s.messages(func(m message) (done bool, err error) {
+		if m.seq != s.seq {
+			return false, nil
+		}
+		if m.typ == unix.NLMSG_DONE || m.typ == unix.NLMSG_ERROR {
+			errno, err := m.errno()
+			if err == nil && errno != 0 {
+				err = errno
+			}
+			return true, err
+		}
+		attrs, err := m.attrs()
 		if err != nil {
-			return err
+			return false, err
 		}
-		for len(b) > 0 {
-			var m message
-			if m, b, err = nextMessage(b); err != nil {
-				return err
-			}
-			if m.seq != s.seq {
-				continue
-			}
-			switch m.typ {
-			case unix.NLMSG_DONE, unix.NLMSG_ERROR:
-				errno, err := m.errno()
-				if err == nil && errno != 0 {
-					err = errno
-				}
-				return err
-			}
-			attrs, err := m.attrs()
-			if err != nil {
-				return err
-			}
-			if err := each(attrs); err != nil {
-				return err
-			}
-		}
-	}
+		return false, each(attrs)
+	})
 }
 
 // Connections returns the number of connections of a destination, active and

@@ -121,3 +121,22 @@ func (s *socket) receive() ([]byte, error) {
 	}
 	return s.in[:n], nil
 }
+
+// messages receives, and calls take for each message until it is done or fails.
+func (s *socket) messages(take func(m message) (done bool, err error)) error {
+	for {
+		b, err := s.receive()
+		if err != nil {
+			return err
+		}
+		for len(b) > 0 {
+			var m message
+			if m, b, err = nextMessage(b); err != nil {
+				return err
+			}
+			if done, err := take(m); done || err != nil {
+				return err
+			}
+		}
+	}
+}

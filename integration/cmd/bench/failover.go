@@ -67,21 +67,7 @@ func (b *bench) failoverOnce(p peer, interval time.Duration, event string) error
 	what := fmt.Sprintf("failover at %v, %s: ", interval, event)
 
 	at := time.Now()
-	switch event {
-	case "kill -9":
-		err = master.SignalAll(syscall.SIGKILL)
-	case "hang":
-		err = master.SignalAll(syscall.SIGSTOP)
-	case "graceful stop":
-		err = master.Signal(syscall.SIGTERM)
-	case "cable pulled":
-		err = n.Pull(n.A, "eth0")
-	case "reload":
-		err = master.Signal(syscall.SIGHUP)
-	case "failover command":
-		err = master.handOver()
-	}
-	if err != nil {
+	if err := harm(n, master, event); err != nil {
 		return err
 	}
 	if event == "reload" {
@@ -117,6 +103,25 @@ func (b *bench) failoverOnce(p peer, interval time.Duration, event string) error
 	}
 	b.table.add(what+"nobody answers through IPVS when it is back", "ms", p.name(), milliseconds(ask.Outage(back)))
 	return nil
+}
+
+// harm makes the event happen to the master, A.
+func harm(n *lab.Network, master running, event string) error {
+	switch event {
+	case "kill -9":
+		return master.SignalAll(syscall.SIGKILL)
+	case "hang":
+		return master.SignalAll(syscall.SIGSTOP)
+	case "graceful stop":
+		return master.Signal(syscall.SIGTERM)
+	case "cable pulled":
+		return n.Pull(n.A, "eth0")
+	case "reload":
+		return master.Signal(syscall.SIGHUP)
+	case "failover command":
+		return master.handOver()
+	}
+	return fmt.Errorf("no event %q", event)
 }
 
 // settled waits until A is master, B is not, and the client has been served by A

@@ -14,6 +14,7 @@ const (
 	choreAdd
 	choreDrop
 	choreRenew
+	choreAsk
 	chores
 )
 
@@ -47,6 +48,9 @@ func (k *keeper) agenda(now time.Time) (due []job, next time.Time) {
 				rank := int(do) + 1
 				if do == choreRenew && now.Sub(at) > l.w.lease/3 {
 					rank = 0
+				}
+				if do == choreAsk {
+					at = k.askAt(l) // all wait for the same moment: whose own has passed first
 				}
 				due = append(due, job{l, do, rank, at})
 				renews = renews || do == choreRenew
@@ -107,11 +111,14 @@ func (k *keeper) doIfDue(l *lease, do chore) {
 }
 
 // when is the lease's, and for announcements not before others on the same
-// interface leave room.
+// interface leave room, and for questions not before any other does.
 func (k *keeper) when(l *lease, do chore) (time.Time, bool) {
 	at, ok := l.when(do)
 	if spacing := l.w.how.Spacing; ok && do == choreAnnounce && spacing > 0 {
 		at = later(at, k.spoke[l.w.link.index].Add(spacing))
+	}
+	if ok && do == choreAsk {
+		at, ok = later(k.askAt(l), k.asked.Add(askSpacing)), k.asker != nil
 	}
 	return at, ok
 }

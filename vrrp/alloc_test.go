@@ -21,9 +21,10 @@ func (deadPort) close() error                { return nil }
 type deadNetwork struct{ done chan struct{} }
 
 func (n deadNetwork) open(link, bool) (port, error) { return deadPort(n), nil }
-func (deadNetwork) overhear(link, []netip.Addr) (ear, error) {
+func (deadNetwork) overhear(link, bool, []netip.Addr) (ear, error) {
 	return nil, errors.ErrUnsupported
 }
+func (deadNetwork) ask(link, netip.Addr, netip.Addr) error { return nil }
 
 // stillLoop is a loop that the test itself turns, with one group.
 func stillLoop(tb testing.TB, g Group) *loop {

@@ -48,7 +48,7 @@ func (m *member) wish() wish {
 	return wish{
 		member: m, link: m.link, addresses: m.group.held(),
 		lease: cmp.Or(m.group.Lease, defaultLease), owned: m.group.Priority == owner,
-		intent: m.intent, dropAt: m.dropAt, announce: m.announce, doubt: m.doubt, how: m.group.Announce,
+		intent: m.intent, dropAt: m.dropAt, announce: m.announce, doubt: m.doubt, how: m.group.Announce, suspect: m.asked,
 	}
 }
 

@@ -19,12 +19,13 @@ var errLinuxOnly = errors.New("VRRP needs Linux")
 
 func newHost(*zap.Logger) host { return host{nowhere{}, nowhere{}, nowhere{}, nowhere{}, time.Sleep} }
 
-func (nowhere) open(link, bool) (port, error)            { return nil, errLinuxOnly }
-func (nowhere) overhear(link, []netip.Addr) (ear, error) { return nil, errLinuxOnly }
-func (nowhere) hold(holding) error                       { return errLinuxOnly }
-func (nowhere) renew([]holding) error                    { return errLinuxOnly }
-func (nowhere) release(link, netip.Prefix) error         { return errLinuxOnly }
-func (nowhere) announce(link, netip.Addr) error          { return errLinuxOnly }
-func (nowhere) watch(context.Context, chan links) error  { return errLinuxOnly }
-func (nowhere) shown(uint8) (scene, error)               { return scene{}, errLinuxOnly }
-func (nowhere) do(uint8, op) error                       { return errLinuxOnly }
+func (nowhere) open(link, bool) (port, error)                  { return nil, errLinuxOnly }
+func (nowhere) overhear(link, bool, []netip.Addr) (ear, error) { return nil, errLinuxOnly }
+func (nowhere) hold(holding) error                             { return errLinuxOnly }
+func (nowhere) renew([]holding) error                          { return errLinuxOnly }
+func (nowhere) release(link, netip.Prefix) error               { return errLinuxOnly }
+func (nowhere) announce(link, netip.Addr) error                { return errLinuxOnly }
+func (nowhere) watch(context.Context, chan links) error        { return errLinuxOnly }
+func (nowhere) shown(uint8) (scene, error)                     { return scene{}, errLinuxOnly }
+func (nowhere) do(uint8, op) error                             { return errLinuxOnly }
+func (nowhere) ask(link, netip.Addr, netip.Addr) error         { return errLinuxOnly }

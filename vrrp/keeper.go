@@ -58,6 +58,7 @@ type wish struct {
 	announce  uint64    // grows when they are to be announced again
 	doubt     uint64    // grows when somebody else has removed one
 	how       Announce
+	suspect   suspicion // has been claimed by somebody else
 }
 
 // intent is what is to become of addresses.
@@ -88,6 +89,9 @@ type lease struct {
 	began   time.Time // the burst
 	spoke   time.Time // when it was announced last
 	again   bool      // another burst is due, as soon as burstGap allows
+	since   time.Time // it is held
+	asked   time.Time // the neighbours, who has it
+	turn    int       // to be asked about
 	problem string
 }
 
@@ -111,6 +115,8 @@ type keeper struct {
 	leases   []*lease
 	told     map[*member]uint64 // announcements made
 	spoke    map[int]time.Time  // by interface: the last one
+	asker    asker              // nil: nobody is asked
+	asked    time.Time          // any question
 	virtual  func(netip.Addr) bool
 	unsettle bool      // what is held is otherwise than reported
 	counted  bool      // announcements have been made since the report
@@ -183,6 +189,8 @@ func (l *lease) when(do chore) (time.Time, bool) {
 		return later(l.w.dropAt, l.dueAt), true
 	case do == choreRenew && l.w.intent == keep && l.held && !l.w.owned:
 		return l.dueAt, true
+	case do == choreAsk && l.w.intent == keep && l.held:
+		return time.Time{}, true // the keeper knows when
 	}
 	return time.Time{}, false
 }
@@ -233,6 +241,12 @@ func (k *keeper) work(l *lease, do chore, now time.Time) {
 		}
 		l.note(k, err)
 		return
+	case choreAsk:
+		if err = k.ask(l, now); err != nil {
+			err = fmt.Errorf("ask who has %s on %s: %w", l.prefix.Addr(), l.w.link.name, err)
+		}
+		l.note(k, err)
+		return
 	case choreAdd, choreRenew:
 		if !l.w.owned {
 			err = k.kernel.hold(k.holding(l))
@@ -242,7 +256,7 @@ func (k *keeper) work(l *lease, do chore, now time.Time) {
 			break
 		}
 		if !l.held {
-			l.burst, l.began, l.again = 0, now, false
+			l.burst, l.began, l.again, l.since = 0, now, false, now
 			k.unsettle = true
 		}
 		l.held, l.maybe = true, true
@@ -282,7 +296,7 @@ func (l *lease) note(k *keeper, err error) {
 		problem = err.Error()
 	}
 	if problem != l.problem && err != nil {
-		k.log.Error("address refused, will be tried again", zap.String("group", l.w.member.name), zap.Error(err))
+		k.log.Error("trouble with an address, will be tried again", zap.String("group", l.w.member.name), zap.Error(err))
 	}
 	k.unsettle = k.unsettle || problem != l.problem
 	l.problem = problem
@@ -307,6 +321,7 @@ func (k *keeper) adopt(ws []wish, now time.Time) {
 			}
 			delete(old, key)
 			l.adopt(w, now)
+			l.turn = len(k.leases)
 			k.leases = append(k.leases, l)
 		}
 	}

@@ -23,6 +23,9 @@ type lan struct {
 	hosts []*lanHost
 	arp   map[netip.Addr]int // where the neighbours think an address is
 	seen  int                // packets
+
+	strangers map[netip.Addr]net.HardwareAddr // who answers for an address and says nothing else
+	questions []asking                        // who has an address
 }
 
 // lanHost is a machine on it, and the host that its Router sees.
@@ -43,7 +46,9 @@ type lanHost struct {
 	tables  lanTables
 }
 
-func newLAN() *lan { return &lan{arp: make(map[netip.Addr]int)} }
+func newLAN() *lan {
+	return &lan{arp: make(map[netip.Addr]int), strangers: make(map[netip.Addr]net.HardwareAddr)}
+}
 
 // count tells how many packets were sent so far.
 func (n *lan) count() int {

@@ -32,8 +32,8 @@ type loop struct {
 	taps        map[tapKey]*tap
 	refused     map[tapKey]string // why a port could not be opened
 	inbox       chan *frame
-	dead        chan *tap         // receivers that have ended by themselves
-	ears        map[int]*listener // by interface
+	dead        chan *tap            // receivers that have ended by themselves
+	ears        map[tapKey]*listener // by interface and family
 	claims      chan claim
 	frames      sync.Pool // of *frame
 	linkChanges chan links
@@ -59,19 +59,21 @@ type loop struct {
 }
 
 func newLoop(r *Local, group *errgroup.Group, ctx context.Context) *loop {
-	return &loop{
+	l := &loop{
 		log: r.log, router: r, host: r.host, group: group, ctx: ctx,
 		keeper:      newKeeper(r.log, r.host.kernel),
 		fitter:      newFitter(r.log, r.host.tables),
 		taps:        make(map[tapKey]*tap),
 		inbox:       make(chan *frame, inboxSize),
 		dead:        make(chan *tap, inboxSize),
-		ears:        make(map[int]*listener),
+		ears:        make(map[tapKey]*listener),
 		claims:      make(chan claim),
 		frames:      sync.Pool{New: func() any { return new(frame) }},
 		linkChanges: make(chan links, 1),
 		payload:     make([]byte, 0, maxPayload),
 	}
+	l.keeper.asker = r.host.network
+	return l
 }
 
 // run is the loop.

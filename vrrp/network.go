@@ -30,8 +30,9 @@ type host struct {
 type network interface {
 	// open joins the VRRP group of a family on an interface.
 	open(l link, v6 bool) (port, error)
-	// overhear hears who else claims any of some IPv4 addresses on an interface.
-	overhear(l link, addrs []netip.Addr) (ear, error)
+	// overhear hears who else claims any of some addresses of a family on an interface.
+	overhear(l link, v6 bool, addrs []netip.Addr) (ear, error)
+	asker
 }
 
 // port is a way to the other routers on one interface, in one family.

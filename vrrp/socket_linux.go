@@ -19,7 +19,9 @@ import (
 // They are used through recvmsg and sendmsg and not through package net, which
 // allocates several times per packet: at an interval of 10 ms with many groups
 // that would be the process's only garbage.
-type sockets struct{}
+type sockets struct {
+	askers map[int]*packet.Conn // by interface; the keeper's goroutine has them
+}
 
 // socket is a raw socket for protocol 112, bound to one interface.
 type socket struct {

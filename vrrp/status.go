@@ -34,7 +34,8 @@ type body struct {
 	lastHeard              time.Time
 	split                  Split
 	stranger               Stranger
-	told                   Status // what the reader of the reports was told last
+	asked                  suspicion // what the keeper was told of the stranger
+	told                   Status    // what the reader of the reports was told last
 }
 
 func newMember(g Group) *member {

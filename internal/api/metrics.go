@@ -131,7 +131,7 @@ func (m *metricsWriter) groups(groups []engine.GroupStatus) {
 		func(g engine.GroupStatus) float64 { return float64(len(g.Addresses)) })
 	each("director_vrrp_split", "gauge", "1 while another master of the group is heard.",
 		func(g engine.GroupStatus) float64 { return truth(g.Split != "") })
-	each("director_vrrp_conflict", "gauge", "1 while somebody else claims an address of the group by ARP.",
+	each("director_vrrp_conflict", "gauge", "1 while somebody else claims an address of the group by ARP or neighbour discovery.",
 		func(g engine.GroupStatus) float64 { return truth(g.Stranger != "") })
 	each("director_vrrp_routes", "gauge", "Virtual routes in the kernel now.",
 		func(g engine.GroupStatus) float64 { return float64(g.Routes) })

@@ -47,7 +47,7 @@ const (
 	KindApply    Kind = "apply"    // the kernel refused something
 	KindSync     Kind = "sync"     // the connection-sync daemon changed
 	KindSplit    Kind = "split"    // another router is master of a group too, or no longer
-	KindConflict Kind = "conflict" // somebody else claims an address of a group by ARP, or no longer
+	KindConflict Kind = "conflict" // somebody else claims an address of a group, or no longer
 	KindOperator Kind = "operator" // somebody asked for something
 
 	KindMaintenance Kind = "maintenance" // a file takes a real server into maintenance, or does so no longer

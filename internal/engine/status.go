@@ -101,7 +101,7 @@ type GroupStatus struct {
 	Late      time.Duration     `json:"late_ns"`              // the latest that an advertisement was sent
 	Split     string            `json:"split,omitempty"`      // another master that is heard, since when
 	Tracks    []TrackStatus     `json:"tracks,omitempty"`
-	Stranger  string            `json:"stranger,omitempty"` // who else claims an address by ARP, since when
+	Stranger  string            `json:"stranger,omitempty"` // who else claims an address, since when
 }
 
 // TrackStatus is something that a group tracks.

@@ -78,6 +78,9 @@ func (s *Speaker) listen(ctx context.Context, receivers *sync.WaitGroup) {
 	for _, p := range s.byName {
 		needed[p.machine.config.port()] = true
 	}
+	for p := range s.leaving {
+		needed[p.machine.config.port()] = true
+	}
 	for port, l := range s.sockets {
 		if !needed[port] {
 			l.close()

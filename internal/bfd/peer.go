@@ -21,6 +21,7 @@ type peer struct {
 	buf     []byte
 
 	born     time.Time
+	leaves   time.Time // for good, whatever the neighbour says; zero: it stays
 	since    time.Time // of the state
 	state    State     // told last
 	known    bool      // there is a verdict: it was up, or has had its time
@@ -122,6 +123,9 @@ func (p *peer) lookForVerdict(now time.Time) bool {
 // next is when the session has something to do; zero is never.
 func (p *peer) next() time.Time {
 	at := p.machine.next()
+	if !p.leaves.IsZero() && (at.IsZero() || p.leaves.Before(at)) {
+		at = p.leaves
+	}
 	if v := p.verdictAt(); !p.known && (at.IsZero() || v.Before(at)) {
 		at = v
 	}

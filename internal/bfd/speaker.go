@@ -40,6 +40,7 @@ type Speaker struct {
 	// What follows belongs to Run's goroutine.
 	byName   map[string]*peer
 	byDiscr  map[uint32]*peer
+	leaving  map[*peer]bool        // that the neighbour is to learn are administratively down
 	queue    deadline.Queue[*peer] // that have something to do, by when
 	sockets  map[Port]*listening
 	dropped  [drops]uint64
@@ -73,6 +74,7 @@ func NewSpeaker(log *zap.Logger, network Network) *Speaker {
 		broken:  make(chan brokenSocket),
 		byName:  make(map[string]*peer),
 		byDiscr: make(map[uint32]*peer),
+		leaving: make(map[*peer]bool),
 		sockets: make(map[Port]*listening),
 	}
 }
@@ -103,6 +105,7 @@ func (s *Speaker) Run(ctx context.Context) error {
 	defer stop()
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
+	done, wanted := ctx.Done(), s.wanted
 	for {
 		s.listen(receiving, &receivers)
 		s.arm(timer)
@@ -112,15 +115,16 @@ func (s *Speaker) Run(ctx context.Context) error {
 			reports, report = s.reports, s.report()
 		}
 		select {
-		case <-ctx.Done():
-			if !errors.Is(context.Cause(ctx), ErrSilent) {
-				s.install(nil)
+		case <-done:
+			if errors.Is(context.Cause(ctx), ErrSilent) {
+				for _, p := range s.byDiscr {
+					p.hangUp()
+				}
+				return nil
 			}
-			for _, p := range s.byName {
-				p.hangUp()
-			}
-			return nil
-		case sessions := <-s.wanted:
+			s.install(nil)
+			done, wanted = nil, nil // until the neighbours know
+		case sessions := <-wanted:
 			s.install(sessions)
 		case d := <-s.packets:
 			s.take(d)
@@ -133,6 +137,9 @@ func (s *Speaker) Run(ctx context.Context) error {
 		case <-timer.C:
 			s.tick(time.Now())
 		}
+		if done == nil && len(s.leaving) == 0 {
+			return nil
+		}
 	}
 }
 
@@ -144,17 +151,18 @@ func (s *Speaker) install(sessions map[string]Session) {
 		if to, stays := sessions[name]; stays && to.Same(p.machine.config) {
 			continue
 		}
-		p.machine.disable(now)
-		s.flush(p, now)
-		p.hangUp()
-		s.queue.Remove(p)
 		delete(s.byName, name)
-		delete(s.byDiscr, p.machine.mine)
+		s.dismiss(p, now)
 	}
 	for _, name := range slices.Sorted(maps.Keys(sessions)) {
 		config := sessions[name]
 		p := s.byName[name]
 		if p == nil {
+			for _, o := range slices.Collect(maps.Keys(s.leaving)) {
+				if o.machine.config.Same(config) {
+					s.forget(o) // there is only one session with a neighbour
+				}
+			}
 			p = newPeer(name, config, s.discriminator(), now)
 			s.byName[name], s.byDiscr[p.machine.mine] = p, p
 		} else if config != p.machine.config {
@@ -199,6 +207,12 @@ func (s *Speaker) take(d Datagram) {
 	} else if why = to.machine.receive(now, p); why == kept {
 		to.received++
 	}
+	if s.leaving[to] && why == dropAdmin {
+		if p.state == Down || p.state == AdminDown {
+			s.forget(to) // it knows
+		}
+		return
+	}
 	if why != kept {
 		to.dropped++
 		if why == dropTTL && !to.met {
@@ -240,6 +254,10 @@ func (s *Speaker) tick(now time.Time) {
 		p, at, ok := s.queue.First()
 		if !ok || at.After(now) {
 			break
+		}
+		if s.leaving[p] && !now.Before(p.leaves) {
+			s.forget(p)
+			continue
 		}
 		p.machine.tick(now)
 		if p.lookForVerdict(now) {

@@ -146,6 +146,35 @@ func TestAdminDown(t *testing.T) {
 	})
 }
 
+// TestFarewell: an end by rule takes until the neighbour knows, also when packets
+// are lost, and does not wait for ever for one that is gone.
+func TestFarewell(t *testing.T) {
+	tests := []struct {
+		name        string
+		lost        time.Duration // what is sent for so long
+		least, most time.Duration // that the end takes
+		story       string
+	}{
+		{"it hears the first", 0, 0, 10 * time.Millisecond, "Down: neighbor is administratively down"},
+		{"it hears a later one", 200 * time.Millisecond, 200 * time.Millisecond, slow, "Down: control detection time expired"}, // it knew already, and says so
+		{"it is gone", time.Hour, 3 * slow, farewell, "Down: control detection time expired"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			pair(t, func(t *testing.T, l *lan, a, b *host) {
+				began := time.Now()
+				l.lose(func(from, _ netip.Addr) bool { return from == a.addr && time.Since(began) < tt.lost })
+				a.stop(errors.New("stopped"))
+				if took := time.Since(began); took < tt.least || took > tt.most {
+					t.Errorf("took %v, want %v to %v", took, tt.least, tt.most)
+				}
+				b.want(tt.story)
+				a.start(nil)
+			})
+		})
+	}
+}
+
 // TestReconfigure changes the timing without losing the session.
 func TestReconfigure(t *testing.T) {
 	pair(t, func(t *testing.T, l *lan, a, b *host) {

@@ -36,7 +36,7 @@ type suspicion struct {
 // askAt is when the neighbours are to be asked about a lease's address: first
 // when no former master can have it any more, and then every so long.
 func (k *keeper) askAt(l *lease) time.Time {
-	if s := l.w.suspect; s.addr == l.prefix.Addr() {
+	if s := l.w.suspect; s.addr == l.prefix.Addr() && !s.at.Before(l.since) {
 		again := later(l.asked.Add(askAgain), s.at.Add(strangerGrace))
 		if again.Before(s.at.Add(strangerMemory)) {
 			return again

@@ -256,7 +256,7 @@ func (k *keeper) work(l *lease, do chore, now time.Time) {
 			break
 		}
 		if !l.held {
-			l.burst, l.began, l.again, l.since = 0, now, false, now
+			l.burst, l.began, l.again, l.since, l.asked = 0, now, false, now, time.Time{}
 			k.unsettle = true
 		}
 		l.held, l.maybe = true, true

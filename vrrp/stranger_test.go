@@ -160,6 +160,14 @@ func TestStrangerThatAnswers(t *testing.T) {
 		if s := a.status("front").Stranger; s.Now {
 			t.Errorf("a minute after he has gone: %+v", s)
 		}
+		// Whoever takes over again asks soon again.
+		lan.stranger("10.0.0.100", strangerMAC)
+		a.Order(Command{Failover: []string{"front"}})
+		time.Sleep(isAlone + askAgain + 3*time.Second)
+		synctest.Wait()
+		if s := a.status("front"); s.State != Master || !s.Stranger.Now {
+			t.Errorf("after the next takeover: %v, %+v", s.State, s.Stranger)
+		}
 		for _, q := range lan.questions {
 			if q.by != a.host.id || q.ip != netip.MustParseAddr("10.0.0.100") || q.from != netip.MustParseAddr("10.0.0.1") {
 				t.Fatalf("asked %+v, want the master alone to ask, for its address", q)

@@ -26,7 +26,7 @@ type bench struct {
 
 func main() {
 	trials := flag.Int("trials", 5, "how often each thing is measured; the table has the medians")
-	file := flag.String("file", "performance.md", "the `file` below the output folder whose table is replaced")
+	file := flag.String("file", "performance.md", "the `file` below the output folder; what is measured is replaced in its table")
 	only := flag.String("only", "", "one of program, group, reload, checks, routers, punctual, failover; empty is all")
 	flag.Parse()
 	if err := run(*trials, *file, *only); err != nil {
@@ -40,7 +40,7 @@ func run(trials int, file, only string) error {
 	if out == "" || os.Getenv(vm.ProgramVariable) == "" {
 		return fmt.Errorf("this measures in a guest: run make bench")
 	}
-	b := &bench{peers: []peer{keepalived{}, director{}}, trials: trials, table: table{trials: trials}}
+	b := &bench{peers: []peer{keepalived{}, director{}}, trials: trials}
 	for _, part := range []struct {
 		name string
 		run  func() error
@@ -53,7 +53,10 @@ func run(trials int, file, only string) error {
 			return fmt.Errorf("measure %s: %w", part.name, err)
 		}
 		fmt.Printf("%s took %v\n", part.name, time.Since(started).Round(time.Second))
+		if err := b.table.write(filepath.Join(out, file)); err != nil {
+			return err
+		}
 	}
 	fmt.Print(b.table.String())
-	return b.table.write(filepath.Join(out, file))
+	return nil
 }

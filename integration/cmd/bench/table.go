@@ -18,9 +18,8 @@ const (
 
 // table is what was measured, by row and peer.
 type table struct {
-	trials int // of each row, but those that are lost
-	rows   []*row
-	lost   []string // trials that gave no figure, and why
+	rows []*row
+	lost []string // trials that gave no figure, and why
 }
 
 // lose notes a trial that gave no figure.
@@ -86,41 +85,76 @@ func (t *table) String() string {
 	return b.String()
 }
 
-// markdown returns the table for the file.
-func (t *table) markdown() string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "| what (min / median / max of %d) | director | keepalived | ratio of the medians |\n|---|---|---|---|\n", t.trials)
-	for _, r := range t.rows {
-		fmt.Fprintf(&b, "| %s, %s | %s | %s | %s |\n", r.name, r.unit, spread(r.samples["director"]), spread(r.samples["keepalived"]), r.ratio())
-	}
-	if len(t.lost) > 0 {
-		b.WriteString("\nTrials that gave no figure:\n\n")
-		for _, why := range t.lost {
-			fmt.Fprintf(&b, "- %s\n", why)
+const (
+	tableHead = "| what (min / median / max) | trials | director | keepalived | ratio of the medians |\n|---|---|---|---|---|\n"
+	lostHead  = "\nTrials that gave no figure:\n\n"
+)
+
+// markdown returns the table for the file, which holds old: what was not
+// measured anew stays as it is there.
+func (t *table) markdown(old string) string {
+	lines := make(map[string]string)
+	var order, lost []string
+	put := func(name, line string) {
+		if _, twice := lines[name]; !twice {
+			order = append(order, name)
 		}
+		lines[name] = line
+	}
+	for line := range strings.Lines(old) {
+		name, _, _ := strings.Cut(strings.TrimPrefix(line, "| "), " | ")
+		switch {
+		case strings.HasPrefix(line, "| ") && !strings.HasPrefix(tableHead, line):
+			put(name, line)
+		case strings.HasPrefix(line, "- ") && !t.measured(line):
+			lost = append(lost, line)
+		}
+	}
+	for _, r := range t.rows {
+		name := r.name + ", " + r.unit
+		put(name, fmt.Sprintf("| %s | %d | %s | %s | %s |\n", name, len(r.samples["director"]), spread(r.samples["director"]), spread(r.samples["keepalived"]), r.ratio()))
+	}
+	for _, why := range t.lost {
+		lost = append(lost, "- "+why+"\n")
+	}
+	var b strings.Builder
+	b.WriteString(tableHead)
+	for _, name := range order {
+		b.WriteString(lines[name])
+	}
+	if len(lost) > 0 {
+		b.WriteString(lostHead + strings.Join(lost, ""))
 	}
 	return b.String()
 }
 
-// write replaces the table in a file; a file without one gets it at its end.
+// measured tells whether a line "- PEER, WHAT: why" is of something that was
+// measured anew.
+func (t *table) measured(line string) bool {
+	_, what, _ := strings.Cut(line, ", ")
+	what, _, _ = strings.Cut(what, ":")
+	return slices.ContainsFunc(t.rows, func(r *row) bool { return strings.HasPrefix(r.name, what) })
+}
+
+// write puts the table into a file; a file without one gets it at its end.
 func (t *table) write(path string) error {
 	text, err := os.ReadFile(path)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("write table: %w", err)
 	}
-	if err := os.WriteFile(path, []byte(replaceTable(string(text), t.markdown())), 0o644); err != nil {
+	if err := os.WriteFile(path, []byte(replaceTable(string(text), t.markdown)), 0o644); err != nil {
 		return fmt.Errorf("write table: %w", err)
 	}
 	return nil
 }
 
-// replaceTable returns text with what is between the marks replaced.
-func replaceTable(text, table string) string {
-	table = tableBegin + "\n\n" + table + "\n" + tableEnd
+// replaceTable returns text with what is between the marks replaced by what
+// table makes of it.
+func replaceTable(text string, table func(old string) string) string {
 	before, rest, found := strings.Cut(text, tableBegin)
-	_, after, ended := strings.Cut(rest, tableEnd)
+	old, after, ended := strings.Cut(rest, tableEnd)
 	if !found || !ended {
-		return strings.TrimLeft(strings.TrimRight(text, "\n")+"\n\n"+table+"\n", "\n")
+		return strings.TrimLeft(strings.TrimRight(text, "\n")+"\n\n"+tableBegin+"\n\n"+table("")+"\n"+tableEnd+"\n", "\n")
 	}
-	return before + table + after
+	return before + tableBegin + "\n\n" + table(old) + "\n" + tableEnd + after
 }

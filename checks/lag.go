@@ -28,11 +28,6 @@ func (c *clock) woke(now time.Time) {
 	}
 }
 
-// unfair reports whether the failure of a probe with this timeout may be our
-// fault: during half of its time or more we did not run, could not send, and
-// did not hear. Such a probe says nothing about the server.
-func unfair(stalled, timeout time.Duration) bool { return 2*stalled >= timeout }
-
 // recentMax is the largest value of the last lagWindow to 2 × lagWindow.
 type recentMax struct {
 	since       time.Time
@@ -69,7 +64,7 @@ type Stats struct {
 	Started  uint64 // probes, since the beginning
 	Repeated uint64 // probes that failed while this process did not run, and were asked again
 	Failed   uint64 // probes that failed for want of something on this machine; not counted
-	Skipped  uint64 // probes left out after one that started more than half an interval late
+	Skipped  uint64 // probes left out: intervals were longer than configured, for want of time or of room for their kind
 	// Lag is the largest delay of the last 10 to 20 seconds, between the time
 	// for which a probe was planned and its start.
 	Lag time.Duration
@@ -81,6 +76,7 @@ func (p *Pool) Stats() Stats {
 	defer p.mu.Unlock()
 	s := p.stats
 	s.Monitors, s.InFlight, s.Limit = len(p.entries), p.running, p.limit
+	s.Skipped += uint64(p.leftOut)
 	for _, g := range p.gates {
 		s.Waiting += len(g.waiting)
 	}

@@ -32,6 +32,8 @@ type Pool struct {
 	schedule deadline.Queue[*entry] // that wait for their time
 	pending  []*entry               // have something to tell, oldest first
 	allowed  allowance
+	behind   time.Duration // by which the schedule's clock is: see stretch
+	leftOut  float64       // probes that there was no time for
 	clock    clock
 	running  int
 	calls    []*dialogCall // due, for the reactor
@@ -180,7 +182,7 @@ func (p *Pool) add(key Key, m Monitor, now time.Time) {
 		return // it is never due
 	}
 	e.place = p.placesFor(m.Interval).take()
-	e.planFirst(p.epoch, now)
+	e.planFirst(p.epoch, p.planned(now))
 	p.schedule.Set(e, e.due)
 }
 
@@ -193,7 +195,7 @@ func (p *Pool) rename(e *entry, key Key, m Monitor, now time.Time) {
 	before, _ := e.monitor.pace(e.streak)
 	e.key, e.monitor = key, m
 	if after, _ := m.pace(e.streak); after != before && e.InQueue() {
-		e.planFirst(p.epoch, now)
+		e.planFirst(p.epoch, p.planned(now))
 		p.schedule.Set(e, e.due)
 	}
 	p.entries[key] = e

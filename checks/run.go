@@ -16,9 +16,10 @@ const tick = 4 * time.Millisecond
 // one. So the cost grows with probes in flight, not with monitors. When it
 // returns nothing of it is left running.
 //
-// When the machine is late the Pool says so (Stats), starts what is overdue at
-// twice the usual rate at most, and asks again instead of counting a failure
-// that fell into a time when this process did not run.
+// When the machine is late the Pool says so (Stats), makes all intervals longer by
+// the same share, starts what is overdue at twice the usual rate at most, and asks
+// again instead of counting a failure that fell into a time when this process did
+// not run.
 func (p *Pool) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	var probes sync.WaitGroup
@@ -93,7 +94,7 @@ func (p *Pool) nextWake(now time.Time) time.Time {
 	const never = time.Hour
 	next := now.Add(never)
 	if _, due, ok := p.schedule.First(); ok && p.running < p.limit {
-		next = due
+		next = due.Add(p.behind)
 	}
 	if p.running > 0 {
 		next = earlier(next, now.Add(heartbeat))
@@ -118,6 +119,7 @@ func later(a, b time.Time) time.Time {
 // startDue starts the probes whose time has come, as far as bounds allow.
 func (p *Pool) startDue(ctx context.Context, probes *sync.WaitGroup, now time.Time) {
 	p.allowed.refill(now)
+	p.stretch(now)
 	for _, g := range p.gates {
 		for len(g.waiting) > 0 && !g.full() && p.running < p.limit {
 			e := g.waiting[0]
@@ -127,7 +129,7 @@ func (p *Pool) startDue(ctx context.Context, probes *sync.WaitGroup, now time.Ti
 	}
 	for p.running < p.limit {
 		e, due, ok := p.schedule.First()
-		if !ok || due.After(now) {
+		if !ok || due.After(p.planned(now)) {
 			return
 		}
 		if !p.allowed.spend() {
@@ -148,7 +150,7 @@ func (p *Pool) start(ctx context.Context, probes *sync.WaitGroup, e *entry, now 
 		p.plan(e, now) // it is not open yet
 		return
 	}
-	if late := now.Sub(e.due); late > tick {
+	if late := p.planned(now).Sub(e.due); late > tick {
 		p.clock.lag.add(now, late)
 		e.late = late > e.interval/2
 	} else {
@@ -193,7 +195,7 @@ func (p *Pool) ended(ctx context.Context, ends []ending) {
 	p.clock.woke(now)
 	wait := false // somebody waits for one of these to end
 	for _, end := range ends {
-		if late := end.begin.Sub(end.entry.due); late > tick {
+		if late := p.planned(end.begin).Sub(end.entry.due); late > tick {
 			p.clock.lag.add(now, late)
 		}
 		wait = wait || p.running >= p.limit || len(end.entry.gate.waiting) > 0
@@ -202,7 +204,7 @@ func (p *Pool) ended(ctx context.Context, ends []ending) {
 	if len(p.pending) > 0 {
 		signal(p.news)
 	}
-	if _, due, ok := p.schedule.First(); wait || ok && due.Before(p.clock.armed) {
+	if _, due, ok := p.schedule.First(); wait || ok && due.Before(p.planned(p.clock.armed)) {
 		p.poke()
 	}
 }
@@ -222,9 +224,9 @@ func (p *Pool) judge(e *entry, seen Observation, now time.Time) {
 		e.last, e.lastAt = seen, now
 		p.plan(e, now)
 		return
-	case unfair(p.clock.stalled-e.stalled, e.monitor.Timeout):
+	case e.unfair(p.clock.stalled - e.stalled):
 		p.stats.Repeated++
-		e.due = now
+		e.due = p.planned(now)
 		p.schedule.Set(e, e.due)
 		return
 	}
@@ -234,6 +236,7 @@ func (p *Pool) judge(e *entry, seen Observation, now time.Time) {
 
 // note changes e by an observation that counts.
 func (p *Pool) note(e *entry, seen Observation, now time.Time) {
+	e.heard = 0
 	before, weight := e.streak.state, e.weight
 	e.observe(seen, now)
 	e.last, e.lastAt = seen, now
@@ -268,7 +271,7 @@ func (e *entry) observe(seen Observation, now time.Time) {
 // plan puts e, which neither runs nor waits, back into the schedule.
 func (p *Pool) plan(e *entry, now time.Time) {
 	p.allowed.rate -= 1 / e.interval.Seconds()
-	if leftOut := e.plan(p.epoch, now); e.late {
+	if leftOut := e.plan(p.epoch, p.planned(now)); e.late {
 		p.stats.Skipped += leftOut
 	}
 	p.allowed.rate += 1 / e.interval.Seconds()

@@ -75,10 +75,11 @@ type entry struct {
 	decidedAt time.Time
 
 	interval time.Duration // that led to due
-	due      time.Time     // planned start of the next probe, or of the one in flight
+	due      time.Time     // planned start of the next probe, or of the one in flight, by the schedule's clock
 	late     bool          // it was started, or is being, more than half an interval after due
 	gone     bool          // removed while running
-	stalled  time.Duration // Pool.stalled when it was started
+	stalled  time.Duration // clock.stalled when it was started
+	heard    time.Duration // for which we ran in the probes that failed and did not count, since one counted
 
 	told       State // what the reader of Results knows
 	toldWeight *int
@@ -95,10 +96,9 @@ type runner func(context.Context) Observation
 // interval. The probe after a failure comes exactly FastInterval later.
 //
 // It returns how many probes are left out. They are those after one that came
-// late, and never the late one itself: so when the machine is too slow for all
-// of them, all get their turn, in the order in which they are due, and each
-// finds its interval longer. To leave out what is late would leave it to chance
-// whose turn does not come, many times in a row.
+// late, because others of its kind had to end first, and never the late one itself:
+// so all get their turn, in the order in which they are due. A machine that is too
+// slow for all of them makes none late: see Pool.stretch.
 func (e *entry) plan(epoch, now time.Time) (leftOut uint64) {
 	interval, settled := e.monitor.pace(e.streak)
 	next := e.due.Add(min(interval, e.interval))
@@ -121,6 +121,16 @@ func (e *entry) plan(epoch, now time.Time) (leftOut uint64) {
 func (e *entry) planFirst(epoch, now time.Time) {
 	e.interval, _ = e.monitor.pace(e.streak)
 	e.due = onGrid(epoch, now, e.interval, fraction(e.place))
+}
+
+// unfair reports whether the failure of the probe that has just ended may be our
+// fault, for whose stalls it is told. In a time in which this process did not run
+// it could not send, and did not hear. So a failure says something of the server
+// once we have run for more than half of the timeout, in one probe or, on a machine
+// that always has too little time, in several that failed one after the other.
+func (e *entry) unfair(stalled time.Duration) bool {
+	e.heard += max(0, e.monitor.Timeout-stalled)
+	return 2*e.heard <= e.monitor.Timeout
 }
 
 // gate bounds how many probes of one kind are in flight.

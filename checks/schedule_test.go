@@ -175,6 +175,50 @@ func TestPoolSpread(t *testing.T) {
 	}
 }
 
+// TestPoolStandsStill wants no burst after 10 s in which the process did not run,
+// and the probes to be spread as they were.
+func TestPoolStandsStill(t *testing.T) {
+	inPool(t, func(p *Pool, l *lab) {
+		const n = 500
+		var all []Monitor
+		for i := range n {
+			all = append(all, l.monitor(fmt.Sprint(i)))
+		}
+		set(p, all...)
+		for range n {
+			<-p.Results()
+		}
+		before := p.Stats()
+		p.mu.Lock()
+		p.behind -= 10 * time.Second // as if the process had been stopped
+		p.mu.Unlock()
+		from := time.Since(l.start)
+		time.Sleep(5 * time.Second)
+		slots := make(map[time.Duration]int)
+		for _, m := range all {
+			last := time.Duration(0)
+			for _, at := range l.times(m.Probe.Key()) {
+				if at <= from {
+					continue // in this very instant one may have started before
+				}
+				slots[at/(10*time.Millisecond)]++
+				if gap := at - last; last > 0 && (gap-time.Second).Abs() > patience {
+					t.Errorf("%v from one probe to the next", gap)
+				}
+				last = at
+			}
+		}
+		for slot, k := range slots {
+			if k >= 3*n/100 {
+				t.Errorf("%d probes in the 10 ms at %v, mean is %d", k, slot*10*time.Millisecond, n/100)
+			}
+		}
+		if s := p.Stats(); s.Skipped-before.Skipped < 9*n || s.Skipped-before.Skipped > 10*n || s.Lag < 9*time.Second {
+			t.Errorf("stats %+v, want about %d left out", s, 10*n)
+		}
+	})
+}
+
 // TestPoolOverload wants all monitors to be served alike, and in turn, when
 // only half of the probes can be made.
 func TestPoolOverload(t *testing.T) {
@@ -196,7 +240,7 @@ func TestPoolOverload(t *testing.T) {
 		for _, m := range all {
 			times := l.times(m.Probe.Key())
 			for i := 1; i < len(times); i++ {
-				if gap := times[i] - times[i-1]; times[i-1] > from && (gap < time.Second || gap > 3*time.Second) {
+				if gap := times[i] - times[i-1]; times[i-1] > from && ((gap - 2*time.Second).Abs() > 2*patience) {
 					t.Errorf("monitor %s is probed %v after the time before, want about 2 s", m.Probe.Key(), gap)
 				}
 			}

@@ -163,7 +163,7 @@ func (p *Pool) SetWays(ways map[string]Way) {
 	}
 	for _, e := range p.entries {
 		if e.through != "" && e.lastAt.IsZero() && e.InQueue() && before[e.through] == nil && p.ways[e.through] != nil {
-			e.planFirst(p.epoch, now)
+			e.planFirst(p.epoch, p.planned(now))
 			p.schedule.Set(e, e.due)
 		}
 	}

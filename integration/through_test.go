@@ -84,7 +84,11 @@ func seen(d *lab.Director, virtual string) (states, reasons string, err error) {
 	}
 	var all []string
 	for _, r := range status.VirtualServers[i].Reals {
-		all = append(all, r.Checks[0].State+"/"+r.Checks[1].State)
+		states := r.Checks[0].State + "/" + r.Checks[1].State
+		if (states == "up/up") != (r.State == "up") {
+			states += ", but " + r.State // the engine has not heard of it yet
+		}
+		all = append(all, states)
 		reasons += r.Checks[0].Reason + "|" + r.Checks[1].Reason + "\n"
 	}
 	return strings.Join(all, " "), reasons, nil

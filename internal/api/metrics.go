@@ -77,7 +77,7 @@ func (m *metricsWriter) daemon(s *engine.Status) {
 	m.one("director_probes_in_flight", "gauge", "Probes under way.", float64(c.InFlight))
 	m.one("director_probes_waiting", "gauge", "Probes that are due while as many of their kind as may run are running.", float64(c.Waiting))
 	m.one("director_probes_started_total", "counter", "Probes started.", float64(c.Started))
-	m.one("director_probes_left_out_total", "counter", "Probes left out, more than half an interval late.", float64(c.LeftOut))
+	m.one("director_probes_left_out_total", "counter", "Probes left out, since intervals were longer than configured.", float64(c.LeftOut))
 	m.one("director_probes_repeated_total", "counter", "Probes asked again, since they failed while this director did not run.", float64(c.Repeated))
 	m.one("director_probes_failed_here_total", "counter", "Probes that failed for want of something on this machine; they do not count.", float64(c.FailedHere))
 	m.one("director_probes_lag_seconds", "gauge", "The latest start of a probe in the last 10 to 20 seconds.", c.Lag.Seconds())

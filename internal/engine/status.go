@@ -63,7 +63,7 @@ type PaceStatus struct {
 	InFlight   int           `json:"in_flight"`
 	Waiting    int           `json:"waiting"` // due, but as many of their kind as may run are running
 	Started    uint64        `json:"started"`
-	LeftOut    uint64        `json:"left_out"`    // since they were more than half an interval late
+	LeftOut    uint64        `json:"left_out"`    // since intervals were longer than configured
 	Repeated   uint64        `json:"repeated"`    // failed while the director did not run; asked again and not counted
 	FailedHere uint64        `json:"failed_here"` // for want of something on this machine; not counted
 	Lag        time.Duration `json:"lag_ns"`      // the latest start of the last 10 to 20 seconds

@@ -149,24 +149,30 @@ func (s *socket) answers(last uint32, failed func(uint32, syscall.Errno)) error 
 
 // explainOp adds to an errno what it means for the operation.
 func explainOp(op Op, errno syscall.Errno) error {
-	switch op.Kind {
-	case AddService, EditService:
-		if errno != unix.ENOENT {
-			return errno
-		}
+	service := op.Kind == AddService || op.Kind == EditService || op.Kind == DeleteService
+	destination := op.Kind == AddDestination || op.Kind == EditDestination || op.Kind == DeleteDestination
+	switch {
+	case service && errno == unix.ENOENT:
 		if engine := op.Service.Persistence.Engine; engine != "" {
 			return fmt.Errorf("the kernel has no scheduler %s (module ip_vs_%[1]s) or no persistence engine %s (module ip_vs_pe_%[2]s): %w",
 				op.Service.Scheduler, engine, errno)
 		}
 		return fmt.Errorf("the kernel has no scheduler %s (module ip_vs_%[1]s): %w", op.Service.Scheduler, errno)
-	case AddDestination, EditDestination, DeleteDestination:
-		switch errno {
-		case unix.ESRCH:
-			return fmt.Errorf("no such service: %w", errno)
-		case unix.ERANGE:
-			return fmt.Errorf("weight %d or connection limits %d to %d out of range: %w",
-				op.Destination.Weight, op.Destination.Lower, op.Destination.Upper, errno)
-		}
+	case (service || destination) && errno == unix.ESRCH:
+		return fmt.Errorf("no such service: %w", errno)
+	case service && errno == unix.EEXIST:
+		return fmt.Errorf("the service exists already: %w", errno)
+	case destination && errno == unix.ENOENT:
+		return fmt.Errorf("no such destination: %w", errno)
+	case destination && errno == unix.EEXIST:
+		return fmt.Errorf("the destination exists already: %w", errno)
+	case destination && errno == unix.ERANGE:
+		return fmt.Errorf("weight %d or connection limits %d to %d out of range: %w",
+			op.Destination.Weight, op.Destination.Lower, op.Destination.Upper, errno)
+	case op.Kind == StopDaemon && errno == unix.ESRCH:
+		return fmt.Errorf("it does not run: %w", errno)
+	case op.Kind == StartDaemon && errno == unix.EEXIST:
+		return fmt.Errorf("it runs already: %w", errno)
 	}
 	return errno
 }

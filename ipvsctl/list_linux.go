@@ -114,7 +114,12 @@ func (l *Linux) command(what string, command uint8, id *ServiceID) error {
 	var refused error
 	err := s.send(e.b)
 	if err == nil {
-		err = s.answers(s.seq, func(_ uint32, errno syscall.Errno) { refused = errno })
+		err = s.answers(s.seq, func(_ uint32, errno syscall.Errno) {
+			refused = errno
+			if id != nil && errno == unix.ESRCH {
+				refused = fmt.Errorf("no such service: %w", errno)
+			}
+		})
 	}
 	if err != nil {
 		l.broken()

@@ -20,10 +20,6 @@ func newCheckCommand() *cobra.Command {
 	command := &cobra.Command{
 		Use:   "check",
 		Short: "Try out health checks",
-		Args:  cobra.NoArgs,
-		RunE: func(command *cobra.Command, _ []string) error {
-			return command.Help()
-		},
 	}
 	command.AddCommand(newCheckRunCommand())
 	return command

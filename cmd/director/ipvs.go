@@ -44,6 +44,7 @@ func netnsFlag(command *cobra.Command) *string {
 type serviceFlags struct {
 	tcp, udp, sctp, fwmark string
 	six                    bool
+	given                  func(name string) bool // an empty one, too: it is an error, and does not mean all
 }
 
 func (f *serviceFlags) register(command *cobra.Command) {
@@ -53,14 +54,15 @@ func (f *serviceFlags) register(command *cobra.Command) {
 	flags.StringVar(&f.sctp, "sctp-service", "", "only this SCTP service, `address:port`")
 	flags.StringVarP(&f.fwmark, "fwmark-service", "f", "", "only the service of this `fwmark`")
 	flags.BoolVarP(&f.six, "ipv6", "6", false, "the fwmark's service for IPv6")
+	f.given = flags.Changed
 }
 
 // service returns the service that the flags name, if they name one.
 func (f *serviceFlags) service() (id ipvsctl.ServiceID, named bool, err error) {
 	args := []string{"-D"}
-	for _, o := range []struct{ name, value string }{{"-t", f.tcp}, {"-u", f.udp}, {"--sctp-service", f.sctp}, {"-f", f.fwmark}} {
-		if o.value != "" {
-			args = append(args, o.name, o.value)
+	for _, o := range []struct{ name, value string }{{"tcp-service", f.tcp}, {"udp-service", f.udp}, {"sctp-service", f.sctp}, {"fwmark-service", f.fwmark}} {
+		if f.given(o.name) {
+			args = append(args, "--"+o.name, o.value)
 		}
 	}
 	if f.six {

@@ -98,7 +98,7 @@ func runRule(command *cobra.Command, args []string, rule func([]string) []string
 	if len(args) > 1 && args[0] == "--netns" {
 		netns, args = args[1], args[2:]
 	}
-	if len(args) == 0 || args[0] == "-h" || args[0] == "--help" {
+	if len(args) > 0 && (args[0] == "-h" || args[0] == "--help") {
 		return command.Help()
 	}
 	op, err := ipvstext.ParseArgs(rule(args))

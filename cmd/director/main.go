@@ -36,6 +36,7 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	root.SetIn(stdin)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
+	refuseUnknown(root)
 	command, err := root.ExecuteContextC(context.Background())
 	if err == nil {
 		return exitOK
@@ -83,6 +84,42 @@ func markFailures(command *cobra.Command) {
 	}
 	for _, sub := range command.Commands() {
 		markFailures(sub)
+	}
+}
+
+// refuseUnknown makes commands that only have others below them, and the help,
+// refuse what is no command: cobra's own answer is the help and exit code 0, so
+// that a script never learns of a misspelt word.
+func refuseUnknown(root *cobra.Command) {
+	// Otherwise cobra adds these two when it runs. They keep the output of now.
+	root.InitDefaultHelpCmd()
+	root.InitDefaultCompletionCmd()
+	for _, command := range root.Commands() {
+		switch {
+		case command.Name() == "help":
+			command.Args = func(_ *cobra.Command, args []string) error {
+				of, rest, err := root.Find(args)
+				if err == nil && len(rest) > 0 {
+					err = cobra.NoArgs(of, rest)
+				}
+				return err
+			}
+		case command.HasSubCommands():
+			refuseArguments(command)
+		}
+	}
+}
+
+func refuseArguments(command *cobra.Command) {
+	if !command.Runnable() {
+		command.Args = cobra.NoArgs
+		command.RunE = func(c *cobra.Command, _ []string) error { return c.Help() }
+		command.DisableFlagsInUseLine = true
+	}
+	for _, sub := range command.Commands() {
+		if sub.HasSubCommands() {
+			refuseArguments(sub)
+		}
 	}
 }
 

@@ -62,6 +62,21 @@ func TestWrongCommandLines(t *testing.T) {
 		{[]string{"tail", "--kind", "gossip"}, "--kind: \"gossip\" is none of start, check"},
 		{[]string{"tail", "--since", "yesterday"}, "neither a duration nor a time"},
 		{[]string{"tail", "--lines", "many"}, "invalid argument"},
+		{[]string{"ipvs", "lst"}, "unknown command \"lst\" for \"director ipvs\""},
+		{[]string{"ipvs", "daemon", "begin"}, "unknown command \"begin\" for \"director ipvs daemon\""},
+		{[]string{"ipvs", "add"}, "-A needs a service"},
+		{[]string{"ipvs", "edit"}, "-E needs a service"},
+		{[]string{"ipvs", "delete", "--netns", "/none"}, "-D needs a service"},
+		{[]string{"ipvs", "daemon", "start"}, "--start-daemon needs master or backup"},
+		{[]string{"ipvs", "daemon", "stop"}, "--stop-daemon needs master or backup"},
+		{[]string{"ipvs", "zero", "-t", ""}, "--tcp-service: \"\" is not an address"},
+		{[]string{"ipvs", "zero", "-f", ""}, "--fwmark-service: \"\""},
+		{[]string{"realserver", "raise"}, "unknown command \"raise\" for \"director realserver\""},
+		{[]string{"check", "web"}, "unknown command \"web\" for \"director check\""},
+		{[]string{"completion", "csh"}, "unknown command \"csh\" for \"director completion\""},
+		{[]string{"help", "frobnicate"}, "unknown command \"frobnicate\" for \"director\""},
+		{[]string{"help", "ipvs", "lst"}, "unknown command \"lst\" for \"director ipvs\""},
+		{[]string{"vrrp-worker"}, "\"socket\" not set"},
 	}
 	for _, test := range tests {
 		t.Run(strings.Join(test.args, " "), func(t *testing.T) {
@@ -76,6 +91,11 @@ func TestWrongCommandLines(t *testing.T) {
 
 func TestHelpAndVersion(t *testing.T) {
 	t.Parallel()
+	for _, args := range [][]string{{"ipvs"}, {"help", "ipvs"}, {"help", "ipvs", "list"}, {"ipvs", "add", "--help"}, {"completion", "bash"}} {
+		if got := director(t, args...); got.code != exitOK || got.stdout == "" || got.stderr != "" {
+			t.Errorf("director %v: %+v", args, got)
+		}
+	}
 	for _, args := range [][]string{{}, {"help"}, {"--help"}} {
 		got := director(t, args...)
 		for _, want := range []string{"run ", "validate", "fmt", "plan", "status", "tail", "reload", "failover", "log-level", "version"} {

@@ -58,5 +58,8 @@ func newVRRPWorkerCommand() *cobra.Command {
 	flags.StringVar(&log.Level, "log-level", "info", "what is logged")
 	flags.StringVar(&log.Format, "log-format", "console", "how it is logged")
 	flags.StringVar(&log.File, "log-file", "", "where it is logged, unless standard error")
+	if err := command.MarkFlagRequired("socket"); err != nil {
+		panic(err) // no such flag
+	}
 	return command
 }

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/hashicorp/hcl/v2"
@@ -16,6 +17,10 @@ import (
 // maxRendered is how many problems are shown; one slip in a generated file can
 // make thousands.
 const maxRendered = 100
+
+// maxLine is how many bytes of a line of source or of a message are shown. A
+// quote that is never closed can make a value of the rest of the file.
+const maxLine = 500
 
 // Problems is the error of a load: everything that is wrong with a
 // configuration, sorted by file and line.
@@ -38,9 +43,9 @@ func (p *Problems) Error() string {
 		if d.Subject != nil {
 			fmt.Fprintf(&b, "%s: ", place(*d.Subject))
 		}
-		b.WriteString(d.Summary)
+		b.WriteString(shorten(printable(d.Summary)))
 		if d.Detail != "" {
-			b.WriteString(": " + d.Detail)
+			b.WriteString(": " + shorten(printable(d.Detail)))
 		}
 	}
 	return b.String()
@@ -50,19 +55,72 @@ func (p *Problems) Error() string {
 func (p *Problems) Len() int { return len(p.list) }
 
 // Write writes every problem with its file, line and source text. Detail is
-// wrapped to width; zero does not wrap. Colour is for terminals.
+// wrapped to width; zero does not wrap. Colour is for terminals. What would
+// move a terminal's cursor, or more, is shown as question marks.
 func (p *Problems) Write(w io.Writer, width uint, colour bool) error {
-	out := hcl.NewDiagnosticTextWriter(w, p.files, width, colour)
+	files := make(map[string]*hcl.File, len(p.files))
+	for name, f := range p.files {
+		shown := *f
+		shown.Bytes = []byte(printable(string(f.Bytes)))
+		files[name] = &shown
+	}
+	var text bytes.Buffer
+	out := hcl.NewDiagnosticTextWriter(&text, files, width, colour)
 	for i, d := range p.list {
 		if i == maxRendered {
 			_, err := fmt.Fprintf(w, "And %d more problems.\n", len(p.list)-i)
 			return err
 		}
-		if err := out.WriteDiagnostic(d); err != nil {
+		text.Reset()
+		shown := *d
+		shown.Summary, shown.Detail = printable(d.Summary), printable(d.Detail)
+		if err := out.WriteDiagnostic(&shown); err != nil {
 			return fmt.Errorf("write problems: %w", err)
+		}
+		for line := range strings.Lines(text.String()) {
+			short := shorten(strings.TrimSuffix(line, "\n"))
+			if colour && len(short) < len(line)-1 {
+				short += "\x1b[0m" // was cut off
+			}
+			if _, err := io.WriteString(w, short+"\n"); err != nil {
+				return fmt.Errorf("write problems: %w", err)
+			}
 		}
 	}
 	return nil
+}
+
+// printable returns text that a terminal can show. Every byte stays where it is.
+func printable(text string) string {
+	var shown []byte
+	for i, r := range text {
+		size := utf8.RuneLen(r)
+		if r == utf8.RuneError && !strings.HasPrefix(text[i:], string(utf8.RuneError)) {
+			size = 1 // no UTF-8
+		} else if !unicode.IsControl(r) || r == '\n' || r == '\r' || r == '\t' {
+			continue
+		}
+		if shown == nil {
+			shown = []byte(text)
+		}
+		copy(shown[i:i+size], "??")
+	}
+	if shown == nil {
+		return text
+	}
+	return string(shown)
+}
+
+// shorten cuts a text that is longer than maxLine, between characters.
+func shorten(text string) string {
+	if len(text) <= maxLine {
+		return text
+	}
+	end := maxLine
+	for !utf8.RuneStart(text[end]) && end > maxLine-utf8.UTFMax {
+		end--
+	}
+	return text[:end] + "…"
 }
 
 // sort brings the problems into the order of the source.

@@ -60,6 +60,11 @@ func (d *daemon) run(ctx context.Context) error {
 		return err
 	}
 	defer socket.Close()
+	state, err := engine.LockState(config.StateDir)
+	if err != nil {
+		return err
+	}
+	defer state.Close()
 	var listen net.Listener
 	if config.API.Listen != "" {
 		if listen, err = net.Listen("tcp", config.API.Listen); err != nil {

@@ -278,6 +278,25 @@ func TestSecondDaemonIsRefused(t *testing.T) {
 	}
 }
 
+// With a runtime_dir of its own, but the state_dir of another, a daemon is refused,
+// too, and free again when the other has ended.
+func TestSecondDaemonOnTheSameState(t *testing.T) {
+	t.Parallel()
+	r := startDaemon(t, memoryKernel(), "")
+	text := readFile(t, r.config)
+	writeFile(t, r.config, strings.Replace(text, "/run\"", "/run2\"", 1))
+	second := &daemon{path: r.config, stderr: &buffer{}, signals: make(chan os.Signal), open: memoryKernel()}
+	err := second.run(t.Context())
+	if want := "state_dir " + filepath.Join(r.dir, "state") + " in use by another director"; err == nil || err.Error() != want {
+		t.Errorf("second daemon: %v, want %s", err, want)
+	}
+	if err := r.stop(); err != nil {
+		t.Error(err)
+	}
+	writeFile(t, r.config, text)
+	r.restart(t, memoryKernel())
+}
+
 // Without IPVS the daemon stays up, says why nothing works, and is not ready.
 func TestKernelWithoutIPVS(t *testing.T) {
 	t.Parallel()

@@ -119,7 +119,8 @@ func lockFile(path string) (*os.File, error) {
 		return nil, fmt.Errorf("lock %s: %w", path, err)
 	}
 	err = errors.Join(f.Truncate(0), writeAll(f, strconv.Itoa(os.Getpid())+"\n"))
-	if err != nil {
+	// The number only helps whoever comes second: a full disk stops no daemon.
+	if err != nil && !errors.Is(err, unix.ENOSPC) {
 		f.Close()
 		return nil, fmt.Errorf("write %s: %w", path, err)
 	}

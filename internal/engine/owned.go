@@ -25,8 +25,9 @@ const ownedFile = "owned"
 // owned are the rows that are ours: those that the configuration names, and
 // those that an earlier one named and the kernel may still hold.
 type owned struct {
-	path string
-	rows map[ipvsctl.Row]struct{}
+	path  string
+	rows  map[ipvsctl.Row]struct{}
+	stale bool // the file could not be written and tells of other rows
 }
 
 // loadOwned reads what an earlier run left. A file that cannot be read costs
@@ -50,7 +51,7 @@ func loadOwned(stateDir string, log *zap.Logger) owned {
 // add makes the rows of a configuration and the services of its ways ours, on
 // disk before they can be in the kernel. It tells whether it could be written.
 func (o *owned) add(config *conf.Config, ways []ipvsctl.Service) error {
-	if !o.claim(config, ways) {
+	if !o.claim(config, ways) && !o.stale {
 		return nil
 	}
 	return o.write()
@@ -88,11 +89,12 @@ func (o *owned) prune(config *conf.Config, ways []ipvsctl.Service, known ipvsctl
 			kept.rows[row] = struct{}{}
 		}
 	}
-	if maps.Equal(kept.rows, o.rows) {
+	kept.claim(config, ways)
+	if maps.Equal(kept.rows, o.rows) && !o.stale {
 		return nil
 	}
 	o.rows = kept.rows
-	return o.add(config, ways)
+	return o.write()
 }
 
 func holds(s ipvsctl.Service, addr netip.AddrPort) bool {
@@ -110,7 +112,9 @@ func (o *owned) write() error {
 	for row := range o.rows {
 		writeRow(&b, row)
 	}
-	return writeFile(o.path, b.Bytes())
+	err := writeFile(o.path, b.Bytes())
+	o.stale = err != nil
+	return err
 }
 
 // writeRow writes a row as one line: protocol, address or mark and family, destination.

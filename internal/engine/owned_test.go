@@ -123,6 +123,43 @@ func TestOwnedAddAndPrune(t *testing.T) {
 	}
 }
 
+// A row that has gone leaves the file also when all others are in the kernel.
+func TestOwnedForgetsOnDisk(t *testing.T) {
+	dir, log := t.TempDir(), zaptest.NewLogger(t)
+	o := loadOwned(dir, log)
+	if err := o.add(&conf.Config{VirtualServers: []*conf.VirtualServer{pool(2)}}, nil); err != nil {
+		t.Fatal(err)
+	}
+	s := pool(1).Services[0]
+	s.Destinations = []ipvsctl.Destination{pool(1).Reals[0].Destination}
+	known := ipvsctl.Table{Services: map[ipvsctl.ServiceID]ipvsctl.Service{s.ID: s}}
+	if err := o.prune(&conf.Config{VirtualServers: []*conf.VirtualServer{pool(1)}}, nil, known); err != nil {
+		t.Fatal(err)
+	}
+	if got := loadOwned(dir, log).rows; len(got) != 2 {
+		t.Errorf("on disk are %v, want a service and its real server", got)
+	}
+}
+
+// Rows that could not be written are written with the next change, new or not.
+func TestOwnedIsWrittenLater(t *testing.T) {
+	dir, log := filepath.Join(t.TempDir(), "late"), zaptest.NewLogger(t)
+	config := &conf.Config{VirtualServers: []*conf.VirtualServer{pool(2)}}
+	o := loadOwned(dir, log)
+	if err := o.add(config, nil); err == nil {
+		t.Fatal("rows were written into a directory that does not exist")
+	}
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := o.add(config, nil); err != nil {
+		t.Fatal(err)
+	}
+	if got := loadOwned(dir, log).rows; len(got) != 3 {
+		t.Errorf("on disk are %v, want a service and 2 real servers", got)
+	}
+}
+
 func FuzzParseRows(f *testing.F) {
 	f.Add([]byte("6 192.0.2.1:80 -\nfwmark 7 10 [fd00::1]:0\n"))
 	f.Fuzz(func(t *testing.T, data []byte) {

@@ -6,6 +6,8 @@ import (
 	"net/netip"
 	"time"
 
+	"go.uber.org/zap"
+
 	"github.com/lvs-director/director/checks"
 	"github.com/lvs-director/director/conf"
 	"github.com/lvs-director/director/ipvsctl"
@@ -272,6 +274,14 @@ func (e *Engine) findUsers() {
 func (e *Engine) remember() {
 	if err := e.table.own.add(e.config, e.ways.services); err != nil {
 		e.event(Event{Kind: KindApply, Reason: "after a crash our rows would count as foreign", Error: fmt.Sprintf("remember our rows: %v", err)})
+	}
+}
+
+// rememberAgain writes the file of our rows if that failed before. That it fails
+// still is no news.
+func (e *Engine) rememberAgain() {
+	if own := &e.table.own; own.stale && own.write() == nil {
+		e.log.Info("our rows are remembered again", zap.String("file", own.path))
 	}
 }
 

@@ -1,10 +1,29 @@
 package engine
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+
+	"golang.org/x/sys/unix"
 )
+
+// LockState takes a state_dir for this process until the file it returns is
+// closed: two daemons would each remember the rows of the other as no longer
+// its own. The lock is on the directory itself, so that one that nobody can write
+// to has it, too. A file system without locks is no reason not to run.
+func LockState(dir string) (*os.File, error) {
+	f, err := os.Open(dir)
+	if err != nil {
+		return nil, fmt.Errorf("lock state_dir: %w", err)
+	}
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); errors.Is(err, unix.EWOULDBLOCK) {
+		f.Close()
+		return nil, fmt.Errorf("state_dir %s in use by another director", dir)
+	}
+	return f, nil
+}
 
 // writeFile replaces a file in one step: readers, and a run after a crash, see
 // the old content or the new one and never a part.

@@ -247,6 +247,7 @@ func (e *Engine) resync() {
 		return
 	}
 	t.lastResync = time.Now()
+	e.rememberAgain()
 	if len(drift) == 0 {
 		e.forgetRows()
 		return

@@ -20,6 +20,7 @@ type File struct {
 	path   string
 	file   *os.File
 	looked time.Time
+	failed bool        // the last write did, which has been told
 	reopen atomic.Bool // asked for by Reopen, which may be in another goroutine
 }
 
@@ -59,7 +60,12 @@ func (f *File) Write(line []byte) (int, error) {
 			}
 		}
 	}
-	return f.file.Write(line)
+	n, err := f.file.Write(line)
+	if err != nil && !f.failed {
+		fmt.Fprintf(os.Stderr, "director: write log: %v; lines are lost until it works again\n", err)
+	}
+	f.failed = err != nil
+	return n, err
 }
 
 // moved reports whether the name stands for another file than the open one.

@@ -26,6 +26,8 @@ type Queue struct {
 	sink  Sink
 	lines chan []byte
 	lost  atomic.Uint64
+
+	failed uint64 // lines that the sink refused since it took one; Run's alone
 }
 
 var _ zapcore.WriteSyncer = (*Queue)(nil)
@@ -86,7 +88,14 @@ func (q *Queue) flush(log *zap.Logger) {
 }
 
 func (q *Queue) write(line []byte, log *zap.Logger) {
-	_, _ = q.sink.Write(line) // there is nowhere to tell that the log cannot be written
+	if _, err := q.sink.Write(line); err != nil {
+		q.failed++ // told when the log can be written again; until then a File says so on standard error
+		return
+	}
+	if n := q.failed; n > 0 {
+		q.failed = 0
+		log.Warn("log lines lost: the log could not be written", zap.Uint64("lines", n))
+	}
 	// With room again it can be told what is missing.
 	if len(q.lines) < queueLines/2 {
 		if n := q.lost.Swap(0); n > 0 {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"syscall"
 	"testing"
 	"testing/synctest"
 
@@ -63,6 +64,43 @@ func TestQueueNeverWaits(t *testing.T) {
 			t.Error("the lines are not in order")
 		}
 	})
+}
+
+// full is a sink that has no space for a number of lines.
+type full struct {
+	stderr
+	refuse int
+}
+
+func (f *full) Write(p []byte) (int, error) {
+	if f.refuse > 0 {
+		f.refuse--
+		return 0, syscall.ENOSPC
+	}
+	return f.stderr.Write(p)
+}
+
+func TestQueueTellsWhatWasNotWritten(t *testing.T) {
+	t.Parallel()
+	var out bytes.Buffer
+	q := NewQueue(&full{stderr{&out}, 3})
+	log, err := NewLogger(Options{Format: "json", Level: level()}, q)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 5 {
+		log.Info("line", zap.Int("number", i))
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	q.Run(ctx, log)
+	text := out.String()
+	if n := strings.Count(text, `"msg":"line"`); n != 2 {
+		t.Errorf("%d lines written, want 2", n)
+	}
+	if n := strings.Count(text, "could not be written\",\"lines\":3}"); n != 1 {
+		t.Errorf("it is told %d times that 3 lines were lost:\n%s", n, text)
+	}
 }
 
 func TestQueueIsFlushedAtTheEnd(t *testing.T) {

@@ -89,7 +89,9 @@ func takeLock(ctx context.Context, socket string) (*os.File, error) {
 			return nil, fmt.Errorf("take lock %s: another VRRP worker (process %d) holds it", path, lockHolder(socket))
 		}
 	}
-	if err := errors.Join(f.Truncate(0), writeAt(f, strconv.Itoa(os.Getpid())+"\n")); err != nil {
+	// On a full disk VRRP is worth more than the number, without which an engine
+	// only kills no worker that does not answer it.
+	if err := errors.Join(f.Truncate(0), writeAt(f, strconv.Itoa(os.Getpid())+"\n")); err != nil && !errors.Is(err, unix.ENOSPC) {
 		f.Close()
 		return nil, fmt.Errorf("take lock %s: %w", path, err)
 	}

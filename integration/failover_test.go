@@ -128,14 +128,8 @@ func (p *pair) connect(t *testing.T, to netip.AddrPort) *lab.Flow {
 		began := time.Now()
 		flow, err := p.Client.NewFlow(t.Context(), to)
 		must(t, err)
-		err = lab.Await(20*time.Second, func() error {
-			// The kernel's sync tells the backup of a connection within 2 s.
-			known, err := p.b.Box.Synced(to.String())
-			if err == nil && known == 0 {
-				err = fmt.Errorf("B knows no connection")
-			}
-			return err
-		})
+		// The kernel's sync tells the backup of a connection within 2 s.
+		err = p.b.Box.AwaitSynced(flow.Source(), to, 20*time.Second)
 		if err == nil {
 			err = flow.Alive(2 * time.Second)
 		}
@@ -185,12 +179,16 @@ func (p *pair) upset(t *testing.T, what func() error) trial {
 }
 
 // TestFailover kills, freezes, unplugs and stops the master. The outage that the
-// client sees is at most what RFC 9568 gives the backup to notice.
+// client sees is at most what RFC 9568 gives the backup to notice. At 10 ms that is
+// less than a busy machine may stand still, so that only the benchmark judges it.
 func TestFailover(t *testing.T) {
 	for _, interval := range []time.Duration{time.Second, 100 * time.Millisecond, 10 * time.Millisecond} {
 		t.Run(interval.String(), func(t *testing.T) {
 			p := newPair(t, interval, "")
-			noticed := masterDown(interval) + margin
+			noticed, left := masterDown(interval)+margin, skew(interval)+margin
+			if interval < 100*time.Millisecond {
+				noticed, left = time.Second, time.Second
+			}
 			events := []struct {
 				name     string
 				do, undo func() error
@@ -203,7 +201,7 @@ func TestFailover(t *testing.T) {
 				{"SIGSTOP", func() error { return p.a.SignalAll(syscall.SIGSTOP) }, func() error { return p.a.SignalAll(syscall.SIGCONT) }, noticed, noticed, true},
 				{"link down", func() error { return p.Pull(p.A, "eth0") }, func() error { return p.Plug(p.A, "eth0") }, noticed, noticed, false},
 				// It says that it leaves (priority 0): RFC 9568, section 6.4.2: the backup waits for its skew.
-				{"SIGTERM", func() error { return p.a.Signal(syscall.SIGTERM) }, func() error { return p.a.Start() }, 0, skew(interval) + margin, false},
+				{"SIGTERM", func() error { return p.a.Signal(syscall.SIGTERM) }, func() error { return p.a.Start() }, 0, left, false},
 			}
 			for _, e := range events {
 				ok := t.Run(e.name, func(t *testing.T) {

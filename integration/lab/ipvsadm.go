@@ -2,8 +2,11 @@ package lab
 
 import (
 	"fmt"
+	"iter"
+	"net/netip"
 	"slices"
 	"strings"
+	"time"
 )
 
 // Table returns the box's IPVS table as `ipvsadm -Sn` prints it, sorted: the
@@ -75,15 +78,21 @@ func parseSyncDaemon(text string) string {
 	return strings.Join(lines, "\n")
 }
 
-// Synced returns how many connections to a server, as "10.0.0.100:80", the box's
-// kernel knows as established, itself or by synchronisation.
-func (n *Namespace) Synced(virtual string) (int, error) {
-	by, err := n.Established(virtual)
-	sum := 0
-	for _, count := range by {
-		sum += count
-	}
-	return sum, err
+// AwaitSynced waits until the box's kernel knows one connection, by the client's
+// own end, to a server as established, itself or by synchronisation.
+func (n *Namespace) AwaitSynced(source, virtual netip.AddrPort, limit time.Duration) error {
+	return Await(limit, func() error {
+		out, err := n.Run("ipvsadm", "-Lcn")
+		if err != nil {
+			return err
+		}
+		for f := range established(out) {
+			if f[3] == source.String() && f[4] == virtual.String() {
+				return nil
+			}
+		}
+		return fmt.Errorf("%s does not know the connection of %v to %v", n.Name, source, virtual)
+	})
 }
 
 // Established returns how many connections to a server the box's kernel knows as
@@ -94,11 +103,22 @@ func (n *Namespace) Established(virtual string) (map[string]int, error) {
 		return nil, err
 	}
 	by := map[string]int{}
-	for line := range strings.Lines(out) {
-		// pro expire state source virtual destination
-		if f := strings.Fields(line); len(f) >= 6 && f[2] == "ESTABLISHED" && f[4] == virtual {
+	for f := range established(out) {
+		if f[4] == virtual {
 			by[f[5]]++
 		}
 	}
 	return by, nil
+}
+
+// established yields the fields of ipvsadm's lines for established connections:
+// protocol, expiry, state, source, virtual and real server.
+func established(out string) iter.Seq[[]string] {
+	return func(yield func([]string) bool) {
+		for line := range strings.Lines(out) {
+			if f := strings.Fields(line); len(f) >= 6 && f[2] == "ESTABLISHED" && !yield(f) {
+				return
+			}
+		}
+	}
 }

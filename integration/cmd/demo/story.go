@@ -102,20 +102,14 @@ func (s *stage) failingServer(ctx context.Context) error {
 
 func (s *stage) killedMaster(ctx context.Context) error {
 	s.title("The master is killed while a connection goes on")
-	flow, err := s.network.Client.NewFlow(ctx, netip.AddrPortFrom(lab.VIP(0), 7))
+	echo := netip.AddrPortFrom(lab.VIP(0), 7)
+	flow, err := s.network.Client.NewFlow(ctx, echo)
 	if err != nil {
 		return err
 	}
 	defer flow.Close()
 	s.say("the client has opened a TCP connection through dirA and sends 100 messages a second")
-	err = lab.Await(10*time.Second, func() error {
-		known, err := s.network.B.Synced("10.0.0.100:7")
-		if err == nil && known == 0 {
-			err = fmt.Errorf("dirB knows no connection")
-		}
-		return err
-	})
-	if err != nil {
+	if err := s.network.B.AwaitSynced(flow.Source(), echo, 10*time.Second); err != nil {
 		return err
 	}
 	s.say("dirB knows the connection by synchronisation")

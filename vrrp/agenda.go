@@ -74,7 +74,7 @@ func (k *keeper) agenda(now time.Time) (due []job, next time.Time) {
 
 // sooner returns the earlier of two times; zero is none.
 func sooner(a, b time.Time) time.Time {
-	if a.IsZero() || b.Before(a) {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
 		return b
 	}
 	return a

@@ -19,6 +19,7 @@ type slowKernel struct {
 	ends      map[netip.Prefix]time.Time
 	ended     int
 	announced int
+	forgot    []int        // how often had been announced before
 	calls     int          // of renew
 	refused   netip.Prefix // not renewed
 }
@@ -52,9 +53,16 @@ func (s *slowKernel) look(f func()) {
 	f()
 }
 
+func (s *slowKernel) prepare(link, netip.Addr) error { return nil }
+
 func (s *slowKernel) announce(link, netip.Addr) error {
 	time.Sleep(slowness)
 	s.look(func() { s.announced++ })
+	return nil
+}
+
+func (s *slowKernel) forget(link) error {
+	s.look(func() { s.forgot = append(s.forgot, s.announced) })
 	return nil
 }
 
@@ -91,6 +99,9 @@ func TestKeeperOfMany(t *testing.T) {
 		}
 		if kernel.announced < 3000 {
 			t.Errorf("announced %d times, want each address more than once", kernel.announced)
+		}
+		if n := len(kernel.forgot); n == 0 || n > 100 || kernel.forgot[0] == 0 {
+			t.Errorf("silent neighbours were forgotten after %v announcements", kernel.forgot)
 		}
 	})
 }

@@ -32,7 +32,7 @@ func stillLoop(tb testing.TB, g Group) *loop {
 	ctx, cancel := context.WithCancel(context.Background())
 	group, ctx := errgroup.WithContext(ctx)
 	done := make(chan struct{})
-	l := newLoop(newLocal(zap.NewNop(), host{network: deadNetwork{done}, sleep: time.Sleep}), group, ctx)
+	l := newLoop(newLocal(zap.NewNop(), host{network: deadNetwork{done}, alarm: newRuntimeAlarm}), group, ctx)
 	tb.Cleanup(func() {
 		cancel()
 		close(done)

@@ -2,6 +2,7 @@ package vrrp
 
 import (
 	"cmp"
+	"runtime"
 	"slices"
 	"time"
 )
@@ -66,6 +67,7 @@ func (l *loop) wish() {
 			}
 		}
 	}
-	replace(l.keeper.wishes, ws)
 	l.fit(true)
+	replace(l.keeper.wishes, ws)
+	runtime.Gosched() // the keeper goes first
 }

@@ -18,8 +18,8 @@ var (
 	ours6 = netip.MustParseAddr("2001:db8::100")
 )
 
-// arpFrame is an ARP packet of the stranger.
-func arpFrame(t testing.TB, op arp.Operation, sender, target netip.Addr) []byte {
+// strangersARP is an ARP packet of the stranger.
+func strangersARP(t testing.TB, op arp.Operation, sender, target netip.Addr) []byte {
 	t.Helper()
 	p, err := arp.NewPacket(op, strangerMAC, sender, net.HardwareAddr{0, 0, 0, 0, 0, 0}, target)
 	if err != nil {
@@ -32,8 +32,8 @@ func arpFrame(t testing.TB, op arp.Operation, sender, target netip.Addr) []byte 
 	return etherFrame(t, ethernet.EtherTypeARP, b)
 }
 
-// ndpFrame is a message of neighbour discovery of the stranger.
-func ndpFrame(t testing.TB, m ndp.Message, from netip.Addr, hops byte) []byte {
+// strangersNDP is a message of neighbour discovery of the stranger.
+func strangersNDP(t testing.TB, m ndp.Message, from netip.Addr, hops byte) []byte {
 	t.Helper()
 	body, err := ndp.MarshalMessageChecksum(m, from, allNodes)
 	if err != nil {
@@ -66,19 +66,19 @@ func claimFrames(t testing.TB) map[string]struct {
 		addr  netip.Addr
 	}
 	return map[string]heard{
-		"ARP reply":             {arpFrame(t, arp.OperationReply, ours4, other4), ours4},
-		"gratuitous ARP":        {arpFrame(t, arp.OperationRequest, ours4, ours4), ours4},
-		"ARP request from it":   {arpFrame(t, arp.OperationRequest, ours4, other4), ours4},
-		"ARP probe":             {arpFrame(t, arp.OperationRequest, netip.IPv4Unspecified(), ours4), ours4},
-		"ARP request for it":    {arpFrame(t, arp.OperationRequest, other4, ours4), none},
-		"ARP probe for another": {arpFrame(t, arp.OperationRequest, netip.IPv4Unspecified(), other4), none},
-		"advertisement":         {ndpFrame(t, &ndp.NeighborAdvertisement{Override: true, TargetAddress: ours6, Options: []ndp.Option{target}}, other6, 255), ours6},
-		"without an option":     {ndpFrame(t, &ndp.NeighborAdvertisement{Solicited: true, TargetAddress: ours6}, other6, 255), ours6},
-		"of another":            {ndpFrame(t, &ndp.NeighborAdvertisement{TargetAddress: other6}, other6, 255), none},
-		"through a router":      {ndpFrame(t, &ndp.NeighborAdvertisement{TargetAddress: ours6}, other6, 254), none},
-		"duplicate detection":   {ndpFrame(t, &ndp.NeighborSolicitation{TargetAddress: ours6}, netip.IPv6Unspecified(), 255), ours6},
-		"solicitation":          {ndpFrame(t, &ndp.NeighborSolicitation{TargetAddress: ours6, Options: []ndp.Option{source}}, other6, 255), none},
-		"router solicitation":   {ndpFrame(t, &ndp.RouterSolicitation{}, netip.IPv6Unspecified(), 255), none},
+		"ARP reply":             {strangersARP(t, arp.OperationReply, ours4, other4), ours4},
+		"gratuitous ARP":        {strangersARP(t, arp.OperationRequest, ours4, ours4), ours4},
+		"ARP request from it":   {strangersARP(t, arp.OperationRequest, ours4, other4), ours4},
+		"ARP probe":             {strangersARP(t, arp.OperationRequest, netip.IPv4Unspecified(), ours4), ours4},
+		"ARP request for it":    {strangersARP(t, arp.OperationRequest, other4, ours4), none},
+		"ARP probe for another": {strangersARP(t, arp.OperationRequest, netip.IPv4Unspecified(), other4), none},
+		"advertisement":         {strangersNDP(t, &ndp.NeighborAdvertisement{Override: true, TargetAddress: ours6, Options: []ndp.Option{target}}, other6, 255), ours6},
+		"without an option":     {strangersNDP(t, &ndp.NeighborAdvertisement{Solicited: true, TargetAddress: ours6}, other6, 255), ours6},
+		"of another":            {strangersNDP(t, &ndp.NeighborAdvertisement{TargetAddress: other6}, other6, 255), none},
+		"through a router":      {strangersNDP(t, &ndp.NeighborAdvertisement{TargetAddress: ours6}, other6, 254), none},
+		"duplicate detection":   {strangersNDP(t, &ndp.NeighborSolicitation{TargetAddress: ours6}, netip.IPv6Unspecified(), 255), ours6},
+		"solicitation":          {strangersNDP(t, &ndp.NeighborSolicitation{TargetAddress: ours6, Options: []ndp.Option{source}}, other6, 255), none},
+		"router solicitation":   {strangersNDP(t, &ndp.RouterSolicitation{}, netip.IPv6Unspecified(), 255), none},
 	}
 }
 
@@ -127,27 +127,56 @@ func make4000(addrs []netip.Addr) (all []netip.Addr) {
 	return all
 }
 
+// encode is a frame as it is sent.
+func encode(t *testing.T, f *ethernet.Frame, err error) []byte {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := f.MarshalBinary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
 // TestQuestion: what we ask is an ARP probe, or a solicitation that is no claim.
 func TestQuestion(t *testing.T) {
 	mac := net.HardwareAddr{2, 0, 0, 0, 0, 1}
-	to, frame, err := question(mac, netip.MustParseAddr("192.0.2.1"), ours4)
-	if err != nil {
-		t.Fatal(err)
+	f, err := question(mac, netip.MustParseAddr("192.0.2.1"), ours4)
+	frame := encode(t, f, err)
+	if c, ok := parseClaim(frame); !ok || c.addr != ours4 || !bytes.Equal(c.mac, mac) || !bytes.Equal(f.Destination, ethernet.Broadcast) {
+		t.Errorf("to %v: %+v, %v", f.Destination, c, ok)
 	}
-	if c, ok := parseClaim(frame); !ok || c.addr != ours4 || !bytes.Equal(c.mac, mac) || !bytes.Equal(to, ethernet.Broadcast) {
-		t.Errorf("to %v: %+v, %v", to, c, ok)
-	}
-	from := netip.MustParseAddr("fe80::1")
-	to, frame, err = question(mac, from, ours6)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if c, ok := parseClaim(frame); ok || !bytes.Equal(to, net.HardwareAddr{0x33, 0x33, 0xff, 0, 1, 0}) {
-		t.Errorf("to %v: a claim, %+v", to, c)
+	f, err = question(mac, netip.MustParseAddr("fe80::1"), ours6)
+	frame = encode(t, f, err)
+	if c, ok := parseClaim(frame); ok || !bytes.Equal(f.Destination, net.HardwareAddr{0x33, 0x33, 0xff, 0, 1, 0}) {
+		t.Errorf("to %v: a claim, %+v", f.Destination, c)
 	}
 	ns, err := ndp.ParseMessage(frame[etherLen+ipv6Len:])
 	if err != nil || ns.(*ndp.NeighborSolicitation).TargetAddress != ours6 {
 		t.Errorf("%+v, %v", ns, err)
+	}
+}
+
+// TestAnnouncement: what we announce claims the address for our MAC, to all.
+func TestAnnouncement(t *testing.T) {
+	mac := net.HardwareAddr{2, 0, 0, 0, 0, 1}
+	for ip, to := range map[netip.Addr]net.HardwareAddr{ours4: ethernet.Broadcast, ours6: {0x33, 0x33, 0, 0, 0, 1}} {
+		f, err := announcement(mac, ip)
+		frame := encode(t, f, err)
+		if c, ok := parseClaim(frame); !ok || c.addr != ip || !bytes.Equal(c.mac, mac) || !bytes.Equal(f.Destination, to) {
+			t.Errorf("to %v: %+v, %v", f.Destination, c, ok)
+		}
+	}
+	f, err := announcement(mac, ours6)
+	frame := encode(t, f, err)
+	if hops := frame[etherLen+7]; hops != 255 {
+		t.Errorf("%d hops: no host believes it (RFC 4861, section 7.1.2)", hops)
+	}
+	m, err := ndp.ParseMessage(frame[etherLen+ipv6Len:])
+	if na, ok := m.(*ndp.NeighborAdvertisement); err != nil || !ok || !na.Override || !na.Router || na.Solicited {
+		t.Errorf("%+v, %v", m, err)
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 )
@@ -95,17 +96,25 @@ func testClosed(t *testing.T, vmac bool) {
 	w.eventually("the addresses are closed", starting, closes)
 	check := func() {
 		t.Helper()
+		w.ip("-n", w.b, "neigh", "flush", "dev", "eth0")
+		var asking sync.WaitGroup // together: to be sure of no answer takes a second
 		for _, host := range hosts {
-			w.ip("-n", w.b, "neigh", "flush", "dev", "eth0")
-			if w.pings(w.b, host) {
-				t.Errorf("a ping of %s is answered", host)
-			}
+			asking.Go(func() {
+				if w.pings(w.b, host) {
+					t.Errorf("a ping of %s is answered", host)
+				}
+			})
+			asking.Go(func() {
+				if got := w.talk(w.b, host, "2222"); got != "" {
+					t.Errorf("the machine's own server answers at %s: %q", host, got)
+				}
+			})
+		}
+		asking.Wait()
+		for _, host := range hosts {
 			is := w.ip("-n", w.b, "neigh", "show", strings.TrimSuffix(host, "%eth0"), "dev", "eth0")
 			if !strings.Contains(is, "lladdr") {
 				t.Errorf("the neighbour %s is not found: %s", host, is)
-			}
-			if got := w.talk(w.b, host, "2222"); got != "" {
-				t.Errorf("the machine's own server answers at %s: %q", host, got)
 			}
 		}
 		if !w.pings(w.b, "192.0.2.1") || !w.pings(w.a, hosts[0]) {

@@ -60,5 +60,5 @@ func (l *loop) fitCleared() bool {
 // refit takes what the fitter has done.
 func (l *loop) refit(now time.Time, f fitted) {
 	l.fitted = f
-	l.tell(now, false)
+	l.tellSoon(now)
 }

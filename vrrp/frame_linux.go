@@ -47,11 +47,7 @@ func appendFrame(b []byte, dst net.HardwareAddr, payload []byte, to envelope) []
 	b = append(b, to.mac...)
 	if to.src.Is6() {
 		b = binary.BigEndian.AppendUint16(b, uint16(ethernet.EtherTypeIPv6))
-		b = binary.BigEndian.AppendUint32(b, 6<<28|tos<<20)
-		b = binary.BigEndian.AppendUint16(b, uint16(len(payload)))
-		b = append(b, protocolNumber, byte(to.ttl))
-		b = appendAddr(appendAddr(b, to.src), to.dst)
-		return append(b, payload...)
+		return appendIPv6(b, tos, protocolNumber, byte(to.ttl), to.src, to.dst, payload)
 	}
 	b = binary.BigEndian.AppendUint16(b, uint16(ethernet.EtherTypeIPv4))
 	start := len(b)
@@ -60,5 +56,14 @@ func appendFrame(b []byte, dst net.HardwareAddr, payload []byte, to envelope) []
 	b = append(b, 0, 0, 0, 0, byte(to.ttl), protocolNumber, 0, 0)
 	b = appendAddr(appendAddr(b, to.src), to.dst)
 	binary.BigEndian.PutUint16(b[start+10:], checksum(b[start:], 0))
+	return append(b, payload...)
+}
+
+// appendIPv6 appends an IPv6 packet of the payload.
+func appendIPv6(b []byte, class uint32, protocol, hops byte, src, dst netip.Addr, payload []byte) []byte {
+	b = binary.BigEndian.AppendUint32(b, 6<<28|class<<20)
+	b = binary.BigEndian.AppendUint16(b, uint16(len(payload)))
+	b = append(b, protocol, hops)
+	b = appendAddr(appendAddr(b, src), dst)
 	return append(b, payload...)
 }

@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"net/netip"
-	"time"
 
 	"go.uber.org/zap"
 )
@@ -17,7 +16,9 @@ type nowhere struct{}
 
 var errLinuxOnly = errors.New("VRRP needs Linux")
 
-func newHost(*zap.Logger) host { return host{nowhere{}, nowhere{}, nowhere{}, nowhere{}, time.Sleep} }
+func newHost(*zap.Logger) host {
+	return host{nowhere{}, nowhere{}, nowhere{}, nowhere{}, newRuntimeAlarm}
+}
 
 func (nowhere) open(link, bool) (port, error)                  { return nil, errLinuxOnly }
 func (nowhere) overhear(link, bool, []netip.Addr) (ear, error) { return nil, errLinuxOnly }
@@ -25,6 +26,7 @@ func (nowhere) hold(holding) error                             { return errLinux
 func (nowhere) renew([]holding) error                          { return errLinuxOnly }
 func (nowhere) release(link, netip.Prefix) error               { return errLinuxOnly }
 func (nowhere) announce(link, netip.Addr) error                { return errLinuxOnly }
+func (nowhere) forget(link) error                              { return errLinuxOnly }
 func (nowhere) watch(context.Context, chan links) error        { return errLinuxOnly }
 func (nowhere) shown(uint8) (scene, error)                     { return scene{}, errLinuxOnly }
 func (nowhere) do(uint8, op) error                             { return errLinuxOnly }

@@ -18,6 +18,7 @@ func TestInterface(t *testing.T) {
 			a.host.change(func(ls links) { ls["eth0"] = l })
 		}
 		becomes(func(l *link) { l.up = false })
+		time.Sleep(gathering)
 		want(t, a, "front MASTER>FAULT: interface eth0 is down")
 		time.Sleep(time.Second)
 		want(t, b, "front BACKUP>MASTER: master 10.0.0.1 silent for 361ms")

@@ -116,6 +116,9 @@ type keeper struct {
 	told     map[*member]uint64 // announcements made
 	spoke    map[int]time.Time  // by interface: the last one
 	asker    asker              // nil: nobody is asked
+	fresh    map[int]link       // where addresses have been put up: see forget
+	ready    map[int]bool       // links on which a takeover is prepared
+	prepared bool               // those of all leases are
 	asked    time.Time          // any question
 	virtual  func(netip.Addr) bool
 	unsettle bool      // what is held is otherwise than reported
@@ -133,6 +136,7 @@ func newKeeper(log *zap.Logger, k kernel) *keeper {
 		reports: make(chan map[*member]kept, 1),
 		told:    make(map[*member]uint64),
 		spoke:   make(map[int]time.Time),
+		fresh:   make(map[int]link),
 	}
 }
 
@@ -160,8 +164,10 @@ func (k *keeper) run(ctx context.Context) error {
 		due, next := k.agenda(time.Now())
 		if len(due) > 0 {
 			k.batch(due)
+			k.forget()
 			continue
 		}
+		k.prepare()
 		k.report(time.Now(), next)
 		wait := time.Hour
 		if !next.IsZero() {
@@ -258,6 +264,7 @@ func (k *keeper) work(l *lease, do chore, now time.Time) {
 		if !l.held {
 			l.burst, l.began, l.again, l.since, l.asked = 0, now, false, now, time.Time{}
 			k.unsettle = true
+			k.fresh[l.w.link.index] = l.w.link
 		}
 		l.held, l.maybe = true, true
 		l.dueAt = now.Add(l.w.lease / 3)
@@ -348,7 +355,7 @@ func (k *keeper) adopt(ws []wish, now time.Time) {
 		}
 	}
 	k.virtual = func(ip netip.Addr) bool { return virtual[ip] }
-	k.unsettle = true
+	k.unsettle, k.prepared = true, false
 }
 
 // adopt takes a new wish for the lease.

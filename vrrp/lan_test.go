@@ -30,6 +30,7 @@ type lan struct {
 
 // lanHost is a machine on it, and the host that its Router sees.
 type lanHost struct {
+	unready error // what prepare says; set before boot
 	lan     *lan
 	id      int
 	changed chan struct{}
@@ -237,6 +238,8 @@ func (h *lanHost) wait() {
 	}
 }
 
+func (h *lanHost) prepare(link, netip.Addr) error { return h.unready }
+
 func (h *lanHost) announce(l link, ip netip.Addr) error {
 	h.lan.mu.Lock()
 	defer h.lan.mu.Unlock()
@@ -248,6 +251,8 @@ func (h *lanHost) announce(l link, ip netip.Addr) error {
 	}
 	return nil
 }
+
+func (h *lanHost) forget(link) error { return nil }
 
 // set changes the machine's behaviour.
 func (h *lanHost) set(f func(h *lanHost)) {
@@ -284,7 +289,7 @@ func (h *lanHost) boot(t *testing.T, o Orders) *router {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	r := &router{
-		Local: newLocal(zaptest.NewLogger(t).Named(fmt.Sprint(h.id)), host{h, h, h, h, time.Sleep}),
+		Local: newLocal(zaptest.NewLogger(t).Named(fmt.Sprint(h.id)), host{h, h, h, h, newRuntimeAlarm}),
 		t:     t, host: h, cancel: cancel, done: make(chan struct{}),
 	}
 	r.Order(Command{Orders: &o})

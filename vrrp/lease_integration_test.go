@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"runtime"
 	"testing"
 	"time"
 
@@ -18,16 +17,7 @@ import (
 // TestLeases puts addresses on an interface, renews them all at once, and has one
 // among them refused. The monitor hears of the new ones alone.
 func TestLeases(t *testing.T) {
-	// Not unlocked: the namespace ends with the thread, and that with the test.
-	runtime.LockOSThread()
-	if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
-		t.Fatal(err)
-	}
-	h, err := netlink.NewHandle(unix.NETLINK_ROUTE)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer h.Close()
+	h := emptyNamespace(t)
 	lo, err := h.LinkByName("lo")
 	if err == nil {
 		err = h.LinkSetUp(lo)

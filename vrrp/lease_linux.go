@@ -29,8 +29,7 @@ func (r *rtnetlink) hold(h holding) error { return r.lease([]holding{h}, 0) }
 
 func (r *rtnetlink) renew(list []holding) error { return r.lease(list, renewalSequence) }
 
-// lease asks for all of a list at once. Of those messages that the kernel refuses
-// it says so, of the others only if asked, which the last one does.
+// lease asks for all of a list at once.
 func (r *rtnetlink) lease(list []holding, sequence uint32) error {
 	c := &r.leases
 	c.msgs = c.msgs[:0]
@@ -41,7 +40,6 @@ func (r *rtnetlink) lease(list []holding, sequence uint32) error {
 		}
 		c.msgs = append(c.msgs, h.message(index, sequence))
 	}
-	c.msgs[len(list)-1].Header.Flags |= mnetlink.Acknowledge
 	return needs(c.exchange(), "CAP_NET_ADMIN")
 }
 
@@ -58,16 +56,26 @@ func (r *rtnetlink) deviceOf(l link) (int, error) {
 	return index, err
 }
 
-// exchange sends the messages and hears the first refusal, or that there was
-// none. After a failure the socket is thrown away with what it has not read.
-func (c *leaser) exchange() error {
-	if c.conn == nil {
-		conn, err := mnetlink.Dial(unix.NETLINK_ROUTE, nil)
-		if err != nil {
-			return err
-		}
+// open opens the socket unless it is open.
+func (c *leaser) open() error {
+	if c.conn != nil {
+		return nil
+	}
+	conn, err := mnetlink.Dial(unix.NETLINK_ROUTE, nil)
+	if err == nil {
 		c.conn = conn
 	}
+	return err
+}
+
+// exchange sends the messages and hears the first refusal, or that there was
+// none: of the messages that the kernel refuses it says so, of the others only if
+// asked, which the last one does. After a failure the socket is thrown away with what it has not read.
+func (c *leaser) exchange() error {
+	if err := c.open(); err != nil {
+		return err
+	}
+	c.msgs[len(c.msgs)-1].Header.Flags |= mnetlink.Acknowledge
 	err := c.conn.SetReadDeadline(time.Now().Add(netlinkPatience))
 	if err == nil {
 		_, err = c.conn.SendMessages(c.msgs)

@@ -80,6 +80,7 @@ func (r *Local) Reports() <-chan Report { return r.reports }
 // handed over and the addresses are off. Without that order the addresses stay
 // when it ends, until their leases do: a restarted router finds them.
 func (r *Local) Run(ctx context.Context) error {
+	rehearse()
 	// Helpers end when the loop does, not before: it needs them to leave.
 	inner, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	group, inner := errgroup.WithContext(inner)

@@ -48,14 +48,16 @@ type loop struct {
 	stopping  bool
 	leftAt    time.Time // stopping: when the last master had left
 	kept      map[*member]kept
-	wishing   bool      // the keeper and the fitter are to be told anew
-	fitting   fittings  // the fitter was told last
-	fitted    fitted    // and what it made of it
-	parsed    advert    // scratch of receive
-	payload   []byte    // scratch of send
-	pending   Report    // not yet taken by the reader
-	told      telling   // what he knows
-	lastState time.Time // when a status was last told
+	wishing   bool         // the keeper and the fitter are to be told anew
+	fitting   fittings     // the fitter was told last
+	fitted    fitted       // and what it made of it
+	parsed    advert       // scratch of receive
+	payload   []byte       // scratch of send
+	happened  []Transition // since the last report
+	pending   Report       // not yet taken by the reader
+	told      telling      // what he knows
+	tellAt    time.Time    // when there is something to be told; zero: there is not
+	lastState time.Time    // when a status was last told
 }
 
 func newLoop(r *Local, group *errgroup.Group, ctx context.Context) *loop {
@@ -78,8 +80,9 @@ func newLoop(r *Local, group *errgroup.Group, ctx context.Context) *loop {
 
 // run is the loop.
 func (l *loop) run(ctx context.Context) error {
-	timer := time.NewTimer(time.Hour)
-	defer timer.Stop()
+	alarm := l.host.alarm()
+	defer alarm.close()
+	defer l.record()
 	done := ctx.Done()
 	for {
 		l.carryOut(time.Now())
@@ -87,7 +90,7 @@ func (l *loop) run(ctx context.Context) error {
 			l.tell(time.Now(), true)
 			return nil
 		}
-		timer.Reset(someWait(time.Until(l.deadline().Add(-coarseness))))
+		alarm.set(time.Until(l.deadline()))
 		select {
 		case <-done:
 			l.command(time.Now()) // a Stop that came together with the end
@@ -109,20 +112,13 @@ func (l *loop) run(ctx context.Context) error {
 			l.settled(time.Now(), k)
 		case f := <-l.fitter.reports:
 			l.refit(time.Now(), f)
-		case <-timer.C:
-			l.host.sleep(time.Until(l.deadline()))
+		case <-alarm.ring():
 			// What has been received counts before what has run out.
 			l.drain()
 			l.fire(time.Now())
 		}
 	}
 }
-
-// coarseness is how late the timers of the Go runtime are as a rule: it waits
-// in whole milliseconds. So the loop has itself woken that much earlier, and
-// sleeps through what is left of the time by itself. What comes meanwhile is
-// heard by then.
-const coarseness = time.Millisecond
 
 // someWait returns wait, but never none at all: a timer that has run out when it
 // is set is fired by whoever looks at it, and Go 1.26's race detector crashes when
@@ -131,17 +127,11 @@ func someWait(wait time.Duration) time.Duration { return max(wait, 1) }
 
 // deadline is when the loop has something to do without being asked.
 func (l *loop) deadline() time.Time {
-	at := l.lastState.Add(statusEvery)
-	if next := l.core.next(); !next.IsZero() && next.Before(at) {
-		at = next
+	at := sooner(sooner(l.lastState.Add(statusEvery), l.graceEnd()), l.tellAt)
+	if !l.stopping {
+		at = sooner(at, l.trackDue)
 	}
-	if lost := l.graceEnd(); !lost.IsZero() && lost.Before(at) {
-		at = lost
-	}
-	if !l.trackDue.IsZero() && !l.stopping && l.trackDue.Before(at) {
-		at = l.trackDue
-	}
-	return at
+	return sooner(at, l.core.next())
 }
 
 // graceEnd is when the groups will be without an engine for too long.
@@ -162,6 +152,9 @@ func (l *loop) fire(now time.Time) {
 	}
 	if !l.trackDue.IsZero() && !l.stopping && !l.trackDue.After(now) {
 		l.apply(now)
+	}
+	if !l.tellAt.IsZero() && !l.tellAt.After(now) {
+		l.tell(now, len(l.happened) > 0)
 	}
 	if now.Sub(l.lastState) >= statusEvery {
 		if len(l.refused) > 0 {
@@ -233,7 +226,9 @@ func (l *loop) relink(now time.Time, ls links) {
 		}
 		device := m.link.device()
 		was, is := l.links[device], ls[device]
-		if !is.up || was.index != is.index {
+		// Our macvlan may have been removed as a whole.
+		gone := m.link.vmac != nil && was.index != 0 && is.index == 0 && ls[m.link.name].up
+		if !gone && (!is.up || was.index != is.index) {
 			continue
 		}
 		if lost[device] == nil {
@@ -262,7 +257,7 @@ func (l *loop) settled(now time.Time, k map[*member]kept) {
 		}
 	}
 	l.fit(false)
-	l.tell(now, false)
+	l.tellSoon(now)
 }
 
 // cleared tells whether the addresses are off, or have had time enough.

@@ -1,11 +1,16 @@
 package vrrp
 
 import (
+	"context"
+	"errors"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
 )
 
 const vip = "10.0.0.100/24"
@@ -62,6 +67,76 @@ func TestTakeover(t *testing.T) {
 	})
 }
 
+// TestTakeoverInOneReport tells of a takeover once, when the addresses are up.
+func TestTakeoverInOneReport(t *testing.T) {
+	duo(t, func(t *testing.T, a, b *router) {
+		b.heard()
+		a.end()
+		time.Sleep(500 * time.Millisecond)
+		synctest.Wait()
+		told := 0
+		for _, r := range b.heard() {
+			for _, s := range r.Status {
+				if s.State != Master {
+					continue
+				}
+				if told++; len(r.Transitions) != 1 || len(s.Addresses) != 1 {
+					t.Errorf("report %+v, want the transition and the address in one", r)
+				}
+			}
+		}
+		if told != 1 {
+			t.Errorf("%d reports of a master, want 1", told)
+		}
+	})
+}
+
+// logOf runs a router on the machine for a time and returns what it has logged.
+func logOf(t *testing.T, h *lanHost, d time.Duration) *observer.ObservedLogs {
+	t.Helper()
+	seen, logs := observer.New(zap.InfoLevel)
+	r := newLocal(zap.New(seen), host{h, h, h, h, newRuntimeAlarm})
+	o := orders(front(150))
+	r.Order(Command{Orders: &o})
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- r.Run(ctx) }()
+	time.Sleep(d)
+	cancel()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+	return logs
+}
+
+// TestTransitionIsLoggedWithItsTime logs a change of state after the takeover is
+// done, with the time at which it began.
+func TestTransitionIsLoggedWithItsTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		started := time.Now()
+		logs := logOf(t, newLAN().add(), 350*time.Millisecond) // the takeover, after 341 ms, is not told yet
+		var at []time.Duration
+		for _, entry := range logs.FilterMessage("group changed its state").All() {
+			at = append(at, entry.Time.Sub(started).Round(time.Millisecond))
+		}
+		if want := []time.Duration{0, 341 * time.Millisecond}; !slices.Equal(at, want) {
+			t.Errorf("changes logged with the times %v, want %v", at, want)
+		}
+	})
+}
+
+// TestNotReady says once, and before it must, that it could not take over.
+func TestNotReady(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newLAN().add()
+		h.unready = errors.New("no permission")
+		told := logOf(t, h, 10*time.Second).FilterMessage("not ready to take over").All()
+		if len(told) != 1 || told[0].ContextMap()["error"] != "no permission" || told[0].ContextMap()["interface"] != "eth0" {
+			t.Errorf("told %v, want it once", told)
+		}
+	})
+}
+
 // TestLeftover keeps the address of a former run on the interface while no
 // other master is heard: its lease runs, and it is renewed in time.
 func TestLeftover(t *testing.T) {
@@ -84,6 +159,7 @@ func TestStop(t *testing.T) {
 		a.Order(Command{Stop: true})
 		a.wait()
 		want(t, a, "front MASTER>INIT: stopped")
+		time.Sleep(gathering)
 		want(t, b, "front BACKUP>MASTER: master 10.0.0.1 left")
 		if a.host.holds(vip) || !b.host.holds(vip) {
 			t.Error("the address did not move")
@@ -100,7 +176,7 @@ func TestStopWithEnd(t *testing.T) {
 		if a.host.holds(vip) {
 			t.Error("the address is still there")
 		}
-		time.Sleep(time.Millisecond)
+		time.Sleep(gathering)
 		want(t, b, "front BACKUP>MASTER: master 10.0.0.1 left")
 	})
 }
@@ -124,7 +200,7 @@ func TestDeafReader(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := newLAN()
 		h := n.add()
-		r := newLocal(nopLog(), host{h, h, h, h, time.Sleep})
+		r := newLocal(nopLog(), host{h, h, h, h, newRuntimeAlarm})
 		o := orders(front(150))
 		r.Order(Command{Orders: &o})
 		done := make(chan error, 1)

@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -19,6 +20,9 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
 )
 
 // wireNo makes the names of namespaces unique.
@@ -46,6 +50,11 @@ func newWire(t *testing.T) *wire {
 		w.run("ip", "netns", "exec", n, "sysctl", "-qw", "net.ipv6.conf.eth0.accept_dad=0")
 		w.ip("-n", n, "link", "set", "eth0", "up")
 		w.ip("-n", n, "addr", "add", fmt.Sprintf("192.0.2.%d/24", i+1), "dev", "eth0")
+	}
+	for _, n := range []string{w.a, w.b} {
+		w.eventually("the kernel gives the interface its link-local address", starting, func() bool {
+			return strings.Contains(w.ip("-n", n, "-6", "route", "show", "dev", "eth0"), "fe80::/64")
+		})
 	}
 	return w
 }
@@ -244,4 +253,37 @@ func (w *wire) addressesUp(ns string, g Group) bool {
 func (w *wire) addressesOff(ns string, g Group) bool {
 	w.t.Helper()
 	return !slices.ContainsFunc(g.Addresses, func(p netip.Prefix) bool { return w.has(ns, p.String()) })
+}
+
+// emptyNamespace moves the test into a network namespace of its own, and returns a
+// handle on it.
+func emptyNamespace(t *testing.T) *netlink.Handle {
+	t.Helper()
+	// Not unlocked: the namespace ends with the thread, and that with the test.
+	runtime.LockOSThread()
+	if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
+		t.Fatal(err)
+	}
+	h, err := netlink.NewHandle(unix.NETLINK_ROUTE)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { h.Close() })
+	return h
+}
+
+// addDummy makes a link in the namespace of the handle.
+func addDummy(t *testing.T, h *netlink.Handle, name string) link {
+	t.Helper()
+	if err := h.LinkAdd(&netlink.Dummy{LinkAttrs: netlink.LinkAttrs{Name: name}}); err != nil {
+		t.Fatal(err)
+	}
+	l, err := h.LinkByName(name)
+	if err == nil {
+		err = h.LinkSetUp(l)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return link{index: l.Attrs().Index, name: name, mac: l.Attrs().HardwareAddr}
 }

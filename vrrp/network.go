@@ -23,7 +23,7 @@ type host struct {
 	kernel  kernel
 	tables  tables
 	watch   watcher
-	sleep   func(time.Duration) // for less than coarseness, precisely; not at all if there is nothing left
+	alarm   func() alarm
 }
 
 // network opens ways to the other routers.
@@ -73,6 +73,12 @@ type kernel interface {
 	// announce tells the neighbours that an address is here (RFC 9568,
 	// section 6.4.1: gratuitous ARP, unsolicited neighbour advertisement).
 	announce(l link, ip netip.Addr) error
+	// prepare opens what a takeover on the link will need, and goes through the
+	// motions with one of its addresses: it changes nothing.
+	prepare(l link, ip netip.Addr) error
+	// forget makes the kernel ask anew for neighbours on the link that have not
+	// answered so far.
+	forget(l link) error
 }
 
 // holding is how an address is put on an interface.

@@ -77,7 +77,7 @@ func TestEngineGrace(t *testing.T) {
 		a.Order(Command{Orders: &o})
 		time.Sleep(2900 * time.Millisecond)
 		want(t, a, "")
-		time.Sleep(200 * time.Millisecond)
+		time.Sleep(300 * time.Millisecond)
 		want(t, a, "front MASTER>FAULT: no engine for 3s")
 		want(t, b, "front BACKUP>MASTER: master 10.0.0.1 left")
 		a.Order(Command{Orders: &o})

@@ -23,14 +23,14 @@ const (
 
 // rtnetlink changes addresses through route netlink and announces them.
 type rtnetlink struct {
-	announcer
+	frames framer // of announcements
 	leases leaser
 	mu     sync.Mutex
 	handle *netlink.Handle
 }
 
 func newRtnetlink() *rtnetlink {
-	return &rtnetlink{announcer: announcer{conns: make(map[announceKey]announceConn)}}
+	return &rtnetlink{frames: make(framer)}
 }
 
 // do runs a call on the socket and throws the socket away when the call failed

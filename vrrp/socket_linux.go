@@ -20,7 +20,7 @@ import (
 // allocates several times per packet: at an interval of 10 ms with many groups
 // that would be the process's only garbage.
 type sockets struct {
-	askers map[int]*packet.Conn // by interface; the keeper's goroutine has them
+	questions framer // the keeper's goroutine has it
 }
 
 // socket is a raw socket for protocol 112, bound to one interface.
@@ -30,14 +30,12 @@ type socket struct {
 	link link
 	v6   bool
 
-	// What sendmsg needs, made once: the loop is the only sender.
-	out     []byte
-	control []byte
-	to      unix.Sockaddr
-	to4     unix.SockaddrInet4
-	to6     unix.SockaddrInet6
-	sendErr error
-	doSend  func(fd uintptr) // s.sendOnce, made once
+	// The loop is the only sender, and one goroutine receives.
+	out, in datagram
+	control []byte // of out
+	oob     [128]byte
+	sent    func(fd uintptr)
+	came    func(fd uintptr) bool
 
 	raw   *packet.Conn // for frames of a virtual MAC address; nil until the first
 	frame []byte
@@ -64,7 +62,7 @@ func (sockets) open(l link, v6 bool) (port, error) {
 		s.file.Close()
 		return nil, fmt.Errorf("poll socket: %w", err)
 	}
-	s.doSend = s.sendOnce
+	s.sent, s.came = s.out.send, s.in.receive
 	return s, nil
 }
 
@@ -142,54 +140,45 @@ func (s *socket) send(payload []byte, to envelope) error {
 	if to.mac != nil {
 		return s.sendFrame(payload, to)
 	}
-	s.out = payload
 	if s.v6 {
-		s.to6 = unix.SockaddrInet6{Addr: to.dst.As16(), ZoneId: uint32(s.link.index)}
-		s.to = &s.to6
+		s.out.name = unix.RawSockaddrInet6{Family: unix.AF_INET6, Addr: to.dst.As16(), Scope_id: uint32(s.link.index)}
 		s.control = pktinfo6(s.control[:0], to.src, s.link.index)
 		s.control = number(s.control, unix.IPPROTO_IPV6, unix.IPV6_HOPLIMIT, to.ttl)
 	} else {
-		s.to4 = unix.SockaddrInet4{Addr: to.dst.As4()}
-		s.to = &s.to4
+		*(*unix.RawSockaddrInet4)(unsafe.Pointer(&s.out.name)) = unix.RawSockaddrInet4{Family: unix.AF_INET, Addr: to.dst.As4()}
 		s.control = pktinfo4(s.control[:0], to.src, s.link.index)
 		s.control = number(s.control, unix.IPPROTO_IP, unix.IP_TTL, to.ttl)
 	}
-	if err := s.conn.Control(s.doSend); err != nil {
+	s.out.prepare(payload, s.control)
+	if err := s.conn.Control(s.sent); err != nil {
 		return err
 	}
-	return s.sendErr
-}
-
-func (s *socket) sendOnce(fd uintptr) {
-	_, s.sendErr = unix.SendmsgN(int(fd), s.out, s.control, s.to, unix.MSG_DONTWAIT)
+	if s.out.err != 0 {
+		return s.out.err
+	}
+	return nil
 }
 
 // receive waits for a packet.
 func (s *socket) receive(f *frame) error {
-	var oob [128]byte
-	var n, oobn int
-	var from unix.Sockaddr
-	var rerr error
-	err := s.conn.Read(func(fd uintptr) bool {
-		n, oobn, _, from, rerr = unix.Recvmsg(int(fd), f.buf[:], oob[:], 0)
-		return rerr != unix.EAGAIN
-	})
-	if err != nil {
+	s.in.prepare(f.buf[:], s.oob[:])
+	if err := s.conn.Read(s.came); err != nil {
 		return net.ErrClosed
 	}
-	switch rerr {
-	case nil:
+	switch s.in.err {
+	case 0:
 	case unix.EINTR, unix.ENETDOWN:
 		// The interface went down; it may come back, and the links tell.
 		f.n = 0
 		return nil
 	default:
-		return fmt.Errorf("receive: %w", rerr)
+		return fmt.Errorf("receive: %w", s.in.err)
 	}
 	if s.v6 {
-		return f.fill6(n, oob[:oobn], from)
+		f.src = netip.AddrFrom16(s.in.name.Addr)
+		return f.fill6(s.in.n, s.oob[:s.in.header.Controllen])
 	}
-	f.fill4(n)
+	f.fill4(s.in.n)
 	return nil
 }
 
@@ -210,11 +199,8 @@ func (f *frame) fill4(n int) {
 }
 
 // fill6 takes hop limit and destination from the control messages.
-func (f *frame) fill6(n int, oob []byte, from unix.Sockaddr) error {
+func (f *frame) fill6(n int, oob []byte) error {
 	f.n, f.ttl = n, 0
-	if sa, ok := from.(*unix.SockaddrInet6); ok {
-		f.src = netip.AddrFrom16(sa.Addr)
-	}
 	for len(oob) >= unix.CmsgLen(0) {
 		h, data, rest, err := unix.ParseOneSocketControlMessage(oob)
 		if err != nil {

@@ -42,7 +42,7 @@ func newMember(g Group) *member {
 	return &member{name: g.Name, body: body{group: g}}
 }
 
-// transition counts and logs a change of state and puts it into the next report.
+// transition counts a change of state and puts it into the next report.
 func (l *loop) transition(m *member, t Transition) {
 	switch {
 	case t.To == Master:
@@ -50,9 +50,20 @@ func (l *loop) transition(m *member, t Transition) {
 	case t.From == Master:
 		m.releasedMaster++
 	}
-	l.log.Info("group changed its state", zap.String("group", t.Group),
-		zap.Stringer("from", t.From), zap.Stringer("to", t.To), zap.String("reason", t.Reason))
-	l.pending.Transitions = append(l.pending.Transitions, t)
+	l.happened = append(l.happened, t)
+}
+
+// record logs what has happened, with the time at which it did, and puts it into
+// the next report.
+func (l *loop) record() {
+	for _, t := range l.happened {
+		if entry := l.log.Check(zap.InfoLevel, "group changed its state"); entry != nil {
+			entry.Time = t.At
+			entry.Write(zap.String("group", t.Group), zap.Stringer("from", t.From), zap.Stringer("to", t.To), zap.String("reason", t.Reason))
+		}
+	}
+	l.pending.Transitions = append(l.pending.Transitions, l.happened...)
+	l.happened = nil
 	if extra := len(l.pending.Transitions) - maxPending; extra > 0 {
 		l.pending.Transitions = slices.Delete(l.pending.Transitions, 0, extra)
 	}
@@ -70,9 +81,24 @@ func (l *loop) problem(text string) {
 	}
 }
 
+// gathering is how long news is gathered before it is told. A takeover is the
+// transition of each group, then its addresses, then its routes; four reports of it
+// at once, and what the engine makes of each, would take the processor from those
+// whom the new master is to serve. Who flaps is told of less often.
+const gathering = 50 * time.Millisecond
+
+// tellSoon has a report made when the news that comes with this one is there.
+func (l *loop) tellSoon(now time.Time) {
+	if l.tellAt.IsZero() {
+		l.tellAt = now.Add(gathering)
+	}
+}
+
 // tell sends a report if the reader has room for one; else what it would have
 // said is part of the next. With status it is the report of this second.
 func (l *loop) tell(now time.Time, status bool) {
+	l.tellAt = time.Time{}
+	l.record()
 	if status {
 		l.lastState = now
 	}

@@ -98,9 +98,12 @@ func TestTrackDelays(t *testing.T) {
 				set(r, true)
 				time.Sleep(5*time.Second - time.Millisecond)
 				want(t, r, "")
-				time.Sleep(2 * time.Millisecond)
+				time.Sleep(2*time.Millisecond + gathering)
 				if got := r.told(); !strings.HasPrefix(got, "front FAULT>BACKUP") {
 					t.Errorf("back after its delay: %q", got)
+				}
+				if ago := time.Since(r.status("front").Since); ago != time.Millisecond+gathering {
+					t.Errorf("it was back %v ago, want it when the delay was over", ago)
 				}
 				r.end()
 			})

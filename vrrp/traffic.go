@@ -33,18 +33,14 @@ func (l *loop) carryOut(now time.Time) {
 		}
 	}
 	l.wish()
-	transitions := false
 	for _, e := range effects {
 		switch e.kind {
 		case effTransition:
-			transitions = true
 			l.transition(e.member, e.transition)
+			l.tellSoon(now)
 		case effProblem:
 			l.problem("group " + e.member.name + ": " + e.problem)
 		}
-	}
-	if transitions {
-		l.tell(now, true)
 	}
 }
 

@@ -3,6 +3,7 @@
 package vrrp
 
 import (
+	"regexp"
 	"strings"
 	"syscall"
 	"testing"
@@ -23,7 +24,6 @@ func TestVirtualMAC(t *testing.T) {
 			if g.v6() {
 				mac, host = "00:00:5e:00:02:33", "fe80::100%eth0"
 			}
-			device := link{index: 2, vmac: virtualMAC(51, g.v6())}
 			d := w.director(w.a, orders(mine))
 			up := func(ns string) bool {
 				return strings.Contains(w.ip("-n", ns, "-o", "addr"), " "+g.Addresses[0].String()+" ")
@@ -31,8 +31,9 @@ func TestVirtualMAC(t *testing.T) {
 			w.eventually("director is master", starting, func() bool { return up(w.a) })
 			links := w.ip("-n", w.a, "-d", "link")
 			if !strings.Contains(links, mac) || !strings.Contains(links, "macvlan mode private") {
-				t.Errorf("no macvlan with %s (%s):\n%s", mac, device.device(), links)
+				t.Errorf("no macvlan with %s:\n%s", mac, links)
 			}
+			device := regexp.MustCompile(`vrrp[46]-51\.\w+`).FindString(links)
 			seen := ""
 			t.Cleanup(func() { t.Logf("the neighbour saw %s", seen) })
 			answers := func() {
@@ -43,6 +44,15 @@ func TestVirtualMAC(t *testing.T) {
 					seen = w.ip("-n", w.b, "neigh", "show", strings.TrimSuffix(host, "%eth0"), "dev", "eth0")
 					return strings.Contains(seen, mac)
 				})
+			}
+			answers()
+			// Somebody removes the macvlan: the one made in its place announces.
+			w.ip("-n", w.a, "link", "del", device)
+			w.eventually("the address is up again", slack, func() bool { return up(w.a) })
+			again := d.status(g.Name).Stats.AnnouncementsOut
+			w.eventually("it is announced", slack, func() bool { return d.status(g.Name).Stats.AnnouncementsOut > again })
+			if log := d.log.String(); strings.Contains(log, "invalid argument") {
+				t.Errorf("announcing from the new macvlan failed:\n%s", log)
 			}
 			answers()
 			k := w.keepalived(w.b, theirs, " use_vmac")

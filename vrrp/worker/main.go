@@ -41,6 +41,10 @@ type Process struct {
 	NewRouter func(*zap.Logger) vrrp.Router
 }
 
+// processName is what ps, top and pgrep call a worker. The kernel would name it
+// after the file that it was started from, /proc/self/exe.
+const processName = "director-vrrp"
+
 // Main is the whole life of a worker process. It returns when it was told to
 // end, by the engine or by SIGTERM, and has left mastership by rule.
 func Main(p Process) error {
@@ -54,6 +58,9 @@ func Main(p Process) error {
 	log := p.NewLogger(queue)
 	defer queue.start(log)()
 
+	if err := os.WriteFile("/proc/self/comm", []byte(processName), 0); err != nil {
+		log.Debug("cannot name the process", zap.Error(err))
+	}
 	limitHeap()
 	becomePunctual(log)
 	err := p.serve(ctx, log)

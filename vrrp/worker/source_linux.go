@@ -116,6 +116,7 @@ func (s *system) start(context.Context) (born, error) {
 	err = withoutHugePages(func() error {
 		child, err = os.StartProcess(s.exe, argv, &os.ProcAttr{
 			Dir:   "/",
+			Env:   punctualEnv(os.Environ()),
 			Files: []*os.File{null, os.Stdout, os.Stderr, far},
 			// In a session of its own neither the terminal's Ctrl-C nor its
 			// hang-up reaches it; it outlives the engine.

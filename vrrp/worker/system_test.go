@@ -160,6 +160,12 @@ func TestWorkerIsOfAnotherSession(t *testing.T) {
 	if err != nil || theirs == ours || theirs != pid {
 		t.Errorf("the worker %d is of session %d (%v), the engine of %d", pid, theirs, err, ours)
 	}
+	if name, err := os.ReadFile(fmt.Sprintf("/proc/%d/comm", pid)); err != nil || string(name) != processName+"\n" {
+		t.Errorf("the worker is called %q (%v), want %q", name, err, processName)
+	}
+	if env, err := os.ReadFile(fmt.Sprintf("/proc/%d/environ", pid)); err != nil || !strings.Contains(string(env), "asyncpreemptoff=1") {
+		t.Errorf("the worker can be interrupted by Go's watchdog: %v", err)
+	}
 	cmd, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
 	if err != nil || strings.Contains(strings.ReplaceAll(string(cmd), "\x00", " "), " run ") {
 		t.Errorf("command line %q, %v: it must not look like the engine's", cmd, err)

@@ -1,0 +1,21 @@
+package worker
+
+import (
+	"slices"
+	"testing"
+)
+
+func TestPunctualEnv(t *testing.T) {
+	for _, c := range []struct{ given, want []string }{
+		{nil, []string{"GODEBUG=asyncpreemptoff=1"}},
+		{[]string{"A=1"}, []string{"A=1", "GODEBUG=asyncpreemptoff=1"}},
+		{[]string{"GODEBUG=madvdontneed=1", "A=1"}, []string{"GODEBUG=madvdontneed=1,asyncpreemptoff=1", "A=1"}},
+		{[]string{"GODEBUG=asyncpreemptoff=0,"}, []string{"GODEBUG=asyncpreemptoff=0,asyncpreemptoff=1"}},
+		{[]string{"GODEBUG="}, []string{"GODEBUG=,asyncpreemptoff=1"}},
+	} {
+		given := slices.Clone(c.given)
+		if got := punctualEnv(c.given); !slices.Equal(got, c.want) || !slices.Equal(c.given, given) {
+			t.Errorf("of %q it makes %q, want %q", given, got, c.want)
+		}
+	}
+}

@@ -55,6 +55,7 @@ func TestPoolSetKeeps(t *testing.T) {
 func TestPoolSeed(t *testing.T) {
 	inPool(t, func(p *Pool, l *lab) {
 		up, down := l.monitor("up"), l.monitor("down")
+		l.took["up"], l.took["down"] = 100*time.Millisecond, 100*time.Millisecond // so that it can be seen before
 		since := time.Now().Add(-time.Hour)
 		p.Seed(map[Key]Status{
 			up.scriptedKey():   {State: Up, Since: since},

@@ -158,8 +158,12 @@ const (
 )
 
 func (a *allowance) refill(now time.Time) {
-	a.tokens += now.Sub(a.at).Seconds() * a.rate * catchUp
-	a.tokens = min(a.tokens, max(a.rate*burstTime, smallBurst))
+	most := max(a.rate*burstTime, smallBurst)
+	if a.at.IsZero() {
+		a.tokens = most // nothing has started yet, and nothing may be needed yet
+	} else {
+		a.tokens = min(a.tokens+now.Sub(a.at).Seconds()*a.rate*catchUp, most)
+	}
 	a.at = now
 }
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -34,6 +35,25 @@ func TestPoolSchedule(t *testing.T) {
 		<-p.Results()
 		<-p.Results()
 	})
+}
+
+// TestPoolFirstProbe wants the first monitor's first probe in time also when the
+// pool has run without any before, for no time or for long.
+func TestPoolFirstProbe(t *testing.T) {
+	for _, idle := range []time.Duration{0, time.Minute} {
+		inPool(t, func(p *Pool, l *lab) {
+			time.Sleep(idle)
+			synctest.Wait()
+			m := l.monitor("a")
+			m.Interval, m.FastInterval = 20*time.Second, 20*time.Second
+			start := time.Since(l.start)
+			set(p, m)
+			wantResult(t, p, m.scriptedKey(), Unknown, Up)
+			if due := onGrid(p.epoch, l.start.Add(start), m.Interval, fraction(0)).Sub(l.start); l.times("a")[0]-due > tick {
+				t.Errorf("idle for %v: the first probe starts at %v, want %v", idle, l.times("a")[0], due)
+			}
+		})
+	}
 }
 
 func TestPoolIntervalsByState(t *testing.T) {

@@ -26,8 +26,8 @@ func (deadNetwork) overhear(link, bool, []netip.Addr) (ear, error) {
 }
 func (deadNetwork) ask(link, netip.Addr, netip.Addr) error { return nil }
 
-// stillLoop is a loop that the test itself turns, with one group.
-func stillLoop(tb testing.TB, g Group) *loop {
+// stillLoop is a loop that the test itself turns.
+func stillLoop(tb testing.TB, groups ...Group) *loop {
 	tb.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	group, ctx := errgroup.WithContext(ctx)
@@ -42,7 +42,7 @@ func stillLoop(tb testing.TB, g Group) *loop {
 	})
 	now := time.Now()
 	l.links = newLAN().add().links
-	l.orders, l.ordered, l.lastState = orders(g), now, now.Add(time.Hour)
+	l.orders, l.ordered, l.lastState = orders(groups...), now, now.Add(time.Hour)
 	l.apply(now)
 	l.carryOut(now)
 	return l

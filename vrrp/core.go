@@ -24,7 +24,10 @@ type member struct {
 	since time.Time         // of the state last reported
 	was   State             // the state last reported
 	fault fault             // as last told to the machine
-	body                    // what it is outside of the core
+
+	postponed bool // its next advertisement has been: see putOff
+
+	body // what it is outside of the core
 }
 
 // team is the members that are MASTER together or not at all: those of a sync
@@ -90,12 +93,19 @@ func (c *core) next() time.Time {
 
 // fire runs the timers that are due.
 func (c *core) fire(now time.Time) {
+	speakers := 0
 	for _, list := range [2][]*member{c.members, c.departing} {
 		for _, m := range list {
 			for t := range timers {
 				at := m.due[t]
 				if at.IsZero() || at.After(now) {
 					continue
+				}
+				if t == mainTimer && m.speaks() {
+					speakers++
+					if m.putOff(speakers-1, now.Sub(at)) {
+						continue
+					}
 				}
 				c.expire(now, at, m, t)
 			}

@@ -1,0 +1,32 @@
+package vrrp
+
+import "time"
+
+// Routers that have become MASTER together would speak together for ever. Hundreds
+// of advertisements at once fill their hearers' sockets, and the last of them are
+// late by what the others take.
+const (
+	// together is how many advertisements may be due at the same time.
+	together = 16
+	// steps is in how many parts of an interval others are put off, by one part
+	// each, and farthest the part of an interval, in steps, that none is put off beyond.
+	steps, farthest = 256, 32
+)
+
+// putOff puts a master's advertisement off a little if it is due with too many others,
+// of which this is the nth, and tells whether it has. The next will be due an interval
+// after that, so that it is not needed again. An advertisement is put off once at
+// most, and not if it is late already.
+func (m *member) putOff(n int, late time.Duration) bool {
+	step := n / together % farthest
+	if step == 0 || m.postponed || late >= m.p.interval/8 {
+		m.postponed = false
+		return false
+	}
+	m.postponed = true
+	m.due[mainTimer] = m.due[mainTimer].Add(m.p.interval / steps * time.Duration(step))
+	return true
+}
+
+// speaks tells whether the member's main timer is for its advertisements.
+func (m *member) speaks() bool { return m.serving() && !m.stalled && !m.silent }

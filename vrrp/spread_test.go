@@ -1,0 +1,97 @@
+package vrrp
+
+import (
+	"fmt"
+	"testing"
+	"time"
+)
+
+// TestManySpeakApart has many routers become MASTER at the same moment, which they
+// do at once. From then on only some of them speak together, each an interval after
+// its last time, and the one time that they are put off they are by an eighth at most.
+func TestManySpeakApart(t *testing.T) {
+	for _, n := range []int{together, 250} {
+		var groups []Group
+		for i := range n {
+			g := front(100)
+			g.Name, g.RouterID = fmt.Sprint(i), uint8(i+1)
+			groups = append(groups, g)
+		}
+		l := stillLoop(t, groups...)
+		c := &l.core
+		last := make(map[*member]time.Time)
+		intervals := 0
+		for start := c.next(); intervals < 6; {
+			now := c.next()
+			c.fire(now)
+			spoke := 0
+			for _, e := range c.take() {
+				if e.kind != effSend {
+					continue
+				}
+				spoke++
+				gap := now.Sub(last[e.member])
+				switch longest := e.member.p.interval * 9 / 8; {
+				case last[e.member].IsZero() && !now.Equal(start):
+					t.Fatalf("%d routers: one takes over %v after the first", n, now.Sub(start))
+				case !last[e.member].IsZero() && (gap < e.member.p.interval || gap > longest):
+					t.Fatalf("%d routers: %v from one advertisement to the next", n, gap)
+				case intervals > 2 && gap != e.member.p.interval:
+					t.Fatalf("%d routers: still put off, %v from one to the next", n, gap)
+				}
+				last[e.member] = now
+			}
+			if intervals > 2 && spoke > together {
+				t.Fatalf("%d routers: %d speak at the same time", n, spoke)
+			}
+			intervals = int(now.Sub(start) / groups[0].Interval)
+		}
+		if len(last) != n {
+			t.Errorf("%d of %d routers have spoken", len(last), n)
+		}
+	}
+}
+
+// TestPutOffOnce has more routers than there is room for: each is put off by an
+// eighth of its interval at most, and not again before it has spoken.
+func TestPutOffOnce(t *testing.T) {
+	m := newMember(front(100))
+	m.p.interval = time.Second
+	at := time.Now()
+	for n := range 3 * together * farthest {
+		m.due[mainTimer] = at
+		if m.putOff(n, 0) {
+			if late := m.due[mainTimer].Sub(at); late <= 0 || late > time.Second/8 {
+				t.Fatalf("number %d is put off by %v", n, late)
+			}
+			if m.putOff(n, 0) {
+				t.Fatalf("number %d is put off again", n)
+			}
+		} else if n/together%farthest > 0 {
+			t.Fatalf("number %d is not put off", n)
+		}
+	}
+}
+
+// TestLateIsNotPutOff has advertisements that are late already leave at once, all of them.
+func TestLateIsNotPutOff(t *testing.T) {
+	var groups []Group
+	for i := range 100 {
+		g := front(100)
+		g.Name, g.RouterID = fmt.Sprint(i), uint8(i+1)
+		groups = append(groups, g)
+	}
+	c := &stillLoop(t, groups...).core
+	c.fire(c.next())
+	c.take()
+	c.fire(c.next().Add(groups[0].Interval / 8))
+	spoke := 0
+	for _, e := range c.take() {
+		if e.kind == effSend {
+			spoke++
+		}
+	}
+	if spoke != len(groups) {
+		t.Errorf("%d of %d late advertisements left", spoke, len(groups))
+	}
+}

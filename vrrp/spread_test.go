@@ -6,19 +6,22 @@ import (
 	"time"
 )
 
+// many are groups on one interface that become MASTER together.
+func many(n int) []Group {
+	groups := make([]Group, n)
+	for i := range groups {
+		groups[i] = front(100)
+		groups[i].Name, groups[i].RouterID = fmt.Sprint(i), uint8(i+1)
+	}
+	return groups
+}
+
 // TestManySpeakApart has many routers become MASTER at the same moment, which they
 // do at once. From then on only some of them speak together, each an interval after
 // its last time, and the one time that they are put off they are by an eighth at most.
 func TestManySpeakApart(t *testing.T) {
 	for _, n := range []int{together, 250} {
-		var groups []Group
-		for i := range n {
-			g := front(100)
-			g.Name, g.RouterID = fmt.Sprint(i), uint8(i+1)
-			groups = append(groups, g)
-		}
-		l := stillLoop(t, groups...)
-		c := &l.core
+		c := &stillLoop(t, many(n)...).core
 		last := make(map[*member]time.Time)
 		intervals := 0
 		for start := c.next(); intervals < 6; {
@@ -44,7 +47,7 @@ func TestManySpeakApart(t *testing.T) {
 			if intervals > 2 && spoke > together {
 				t.Fatalf("%d routers: %d speak at the same time", n, spoke)
 			}
-			intervals = int(now.Sub(start) / groups[0].Interval)
+			intervals = int(now.Sub(start) / front(100).Interval)
 		}
 		if len(last) != n {
 			t.Errorf("%d of %d routers have spoken", len(last), n)
@@ -75,23 +78,18 @@ func TestPutOffOnce(t *testing.T) {
 
 // TestLateIsNotPutOff has advertisements that are late already leave at once, all of them.
 func TestLateIsNotPutOff(t *testing.T) {
-	var groups []Group
-	for i := range 100 {
-		g := front(100)
-		g.Name, g.RouterID = fmt.Sprint(i), uint8(i+1)
-		groups = append(groups, g)
-	}
-	c := &stillLoop(t, groups...).core
+	const n = 100
+	c := &stillLoop(t, many(n)...).core
 	c.fire(c.next())
 	c.take()
-	c.fire(c.next().Add(groups[0].Interval / 8))
+	c.fire(c.next().Add(front(100).Interval / 8))
 	spoke := 0
 	for _, e := range c.take() {
 		if e.kind == effSend {
 			spoke++
 		}
 	}
-	if spoke != len(groups) {
-		t.Errorf("%d of %d late advertisements left", spoke, len(groups))
+	if spoke != n {
+		t.Errorf("%d of %d late advertisements left", spoke, n)
 	}
 }

@@ -32,6 +32,7 @@ type Pool struct {
 	schedule deadline.Queue[*entry] // that wait for their time
 	pending  []*entry               // have something to tell, oldest first
 	allowed  allowance
+	tick     time.Duration // the shortest sleep
 	behind   time.Duration // by which the schedule's clock is: see stretch
 	leftOut  float64       // probes that there was no time for
 	clock    clock
@@ -58,6 +59,7 @@ func NewPool(options ...Option) *Pool {
 		epoch:   time.Now(),
 		entries: make(map[Key]*entry),
 		places:  make(map[time.Duration]*places),
+		tick:    tick,
 		gates:   make(map[string]*gate),
 	}
 	for _, option := range options {
@@ -151,7 +153,7 @@ func (p *Pool) Set(monitors map[Key]Monitor) {
 	for _, e := range orphans {
 		p.remove(e)
 	}
-	p.measureRate()
+	p.measure()
 	p.poke()
 }
 
@@ -218,13 +220,15 @@ func (p *Pool) placesFor(interval time.Duration) *places {
 	return p.places[interval]
 }
 
-// measureRate counts anew what the monitors need, which otherwise is carried
-// on from change to change and gathers rounding errors.
-func (p *Pool) measureRate() {
-	p.allowed.rate = 0
+// measure counts anew what the monitors need, which otherwise is carried on from
+// change to change and gathers rounding errors, and sets the tick for the shortest
+// of their intervals.
+func (p *Pool) measure() {
+	p.allowed.rate, p.tick = 0, tick
 	for _, e := range p.entries {
 		if !isTold(e.monitor.Probe) {
 			p.allowed.rate += 1 / e.interval.Seconds()
+			p.tick = min(p.tick, e.monitor.shortest()/tickShare)
 		}
 	}
 }

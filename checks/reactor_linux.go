@@ -17,10 +17,13 @@ import (
 // own that Go's poller watches.
 //
 // With a goroutine for each probe, at thousands a second, waking them and
-// Go's threads costs more than the probes.
+// Go's threads costs more than the probes. And so it ends its sleep by a timer of the
+// kernel: one of Go's wakes the thread twice, since it counts in whole milliseconds,
+// and a second thread in case that there is more to do.
 type reactor struct {
 	epoll     int
 	file      *os.File // of epoll
+	timer     int      // a timerfd, in epoll
 	conn      syscall.RawConn
 	calls     map[int]*dialogCall // by descriptor
 	deadlines deadline.Queue[*dialogCall]
@@ -65,15 +68,21 @@ func newReactor() (*reactor, error) {
 		unix.Close(epoll)
 		return nil, fmt.Errorf("set epoll non-blocking: %w", err)
 	}
+	timer, err := rawTimer(epoll)
+	if err != nil {
+		unix.Close(epoll)
+		return nil, err
+	}
 	r := &reactor{
 		epoll:   epoll,
 		file:    os.NewFile(uintptr(epoll), "epoll"),
+		timer:   timer,
 		calls:   make(map[int]*dialogCall),
 		events:  make([]unix.EpollEvent, 256),
 		scratch: make([]byte, scratchSize),
 	}
 	if r.conn, err = r.file.SyscallConn(); err != nil {
-		r.file.Close()
+		r.close()
 		return nil, fmt.Errorf("watch epoll: %w", err)
 	}
 	return r, nil
@@ -84,6 +93,7 @@ func (r *reactor) close() {
 	for fd := range r.calls {
 		rawClose(fd)
 	}
+	rawClose(r.timer)
 	r.file.Close()
 }
 
@@ -152,11 +162,11 @@ func (r *reactor) wait(until time.Time) []ending {
 	if len(r.ended) > 0 || !r.sleepUntil(until) {
 		return r.ended
 	}
-	// The only error is that the time is over.
+	// It fails only when the epoll is closed, by us.
 	_ = r.conn.Read(func(uintptr) bool {
 		looked = time.Now()
-		r.poll()
-		return len(r.ended) > 0
+		rang := r.poll()
+		return rang || len(r.ended) > 0
 	})
 	r.expire(looked)
 	return r.ended
@@ -174,7 +184,8 @@ func (r *reactor) sleepUntil(until time.Time) bool {
 		r.woken = false
 		return false
 	}
-	return r.file.SetReadDeadline(until) == nil
+	rawRing(r.timer, time.Until(until))
+	return true
 }
 
 // wake ends the present wait, or the next if there is none. Any goroutine may
@@ -183,20 +194,21 @@ func (r *reactor) wake() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.woken = true
-	_ = r.file.SetReadDeadline(longAgo()) // fails only when it is closed
+	rawRing(r.timer, 0)
 }
 
-// poll handles what is ready.
-func (r *reactor) poll() {
+// poll handles what is ready, and tells whether the timer was.
+func (r *reactor) poll() (rang bool) {
 	for {
 		ready := rawEvents(r.epoll, r.events)
 		for _, ev := range ready {
 			if call := r.calls[int(ev.Fd)]; call != nil {
 				r.advance(call, ev.Events)
 			}
+			rang = rang || int(ev.Fd) == r.timer
 		}
 		if len(ready) < len(r.events) {
-			return
+			return rang
 		}
 	}
 }

@@ -8,8 +8,13 @@ import (
 )
 
 // tick is the shortest sleep of the scheduler: what falls due within it starts
-// together, which spares wake-ups when thousands are due each second.
-const tick = 4 * time.Millisecond
+// together, which spares wake-ups when hundreds are due each second. A wake-up, and
+// with it that of the servers, can cost more than three probes. Intervals
+// of less than tickShare ticks have a shorter one.
+const (
+	tick      = 8 * time.Millisecond
+	tickShare = 16
+)
 
 // Run probes until ctx is done. One goroutine schedules and holds all the
 // conversations that need none of their own; each other probe in flight has
@@ -99,7 +104,7 @@ func (p *Pool) nextWake(now time.Time) time.Time {
 	if p.running > 0 {
 		next = earlier(next, now.Add(heartbeat))
 	}
-	return later(next, now.Add(tick))
+	return later(next, now.Add(p.tick))
 }
 
 func earlier(a, b time.Time) time.Time {

@@ -36,6 +36,11 @@ func (m Monitor) withDefaults() Monitor {
 	return m
 }
 
+// shortest returns the shortest of the monitor's intervals.
+func (m Monitor) shortest() time.Duration {
+	return min(m.Interval, m.FastInterval, m.DownInterval)
+}
+
 func (m Monitor) rule() rule { return rule{rise: m.Rise, fall: m.Fall, window: m.Window} }
 
 // pace returns the interval that follows a probe that left the streak s, and

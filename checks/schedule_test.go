@@ -37,6 +37,37 @@ func TestPoolSchedule(t *testing.T) {
 	})
 }
 
+// TestPoolShortIntervals wants the shortest of intervals kept as exactly as long ones,
+// whatever wakes the scheduler in between.
+func TestPoolShortIntervals(t *testing.T) {
+	inPool(t, func(p *Pool, l *lab) {
+		const interval = 10 * time.Millisecond
+		var fast []Monitor
+		for i := range 7 {
+			m := l.monitor(fmt.Sprint(i))
+			l.took[fmt.Sprint(i)] = time.Duration(i) * time.Millisecond
+			m.Interval, m.FastInterval, m.DownInterval, m.Timeout = interval, interval, interval, interval
+			fast = append(fast, m)
+		}
+		set(p, fast...)
+		time.Sleep(time.Second)
+		for i := range fast {
+			times := l.times(fmt.Sprint(i))
+			if len(times) < 99 {
+				t.Fatalf("monitor %d: %d probes in a second, want 100", i, len(times))
+			}
+			for n := range times {
+				if off := times[n] - times[0] - time.Duration(n)*interval; off.Abs() > interval/tickShare {
+					t.Fatalf("monitor %d: probe %d starts %v off its time", i, n, off)
+				}
+			}
+		}
+		for range fast {
+			<-p.Results()
+		}
+	})
+}
+
 // TestPoolFirstProbe wants the first monitor's first probe in time also when the
 // pool has run without any before, for no time or for long.
 func TestPoolFirstProbe(t *testing.T) {

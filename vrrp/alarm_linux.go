@@ -5,7 +5,6 @@ import (
 	"os"
 	"syscall"
 	"time"
-	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -50,23 +49,18 @@ func newTimerfd() (*timerfd, error) {
 	return a, nil
 }
 
-// wait rings until the timer is closed.
+// wait rings until the timer is closed, and once at the beginning: what comes before
+// Read is not told. Else the poller tells each time that the timer has run out, whether
+// or not it is read: so the loop need not wait for that, when it is to take over.
 func (a *timerfd) wait() {
 	defer close(a.done)
-	var count [8]byte
-	for {
-		err := a.conn.Read(func(fd uintptr) bool {
-			_, _, errno := unix.RawSyscall(unix.SYS_READ, fd, uintptr(unsafe.Pointer(&count)), unsafe.Sizeof(count))
-			return errno != unix.EAGAIN
-		})
-		if err != nil {
-			return
-		}
+	_ = a.conn.Read(func(uintptr) bool { // ends when it is closed
 		select {
 		case a.rings <- time.Now():
 		default: // it has not been heard yet
 		}
-	}
+		return false
+	})
 }
 
 func (a *timerfd) set(wait time.Duration) {

@@ -10,6 +10,7 @@ func TestTimerfd(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	<-a.ring() // it has begun
 	for _, wait := range []time.Duration{-time.Second, 0, 1, time.Millisecond} {
 		a.set(time.Hour)
 		a.set(wait) // instead

@@ -17,9 +17,9 @@ import (
 // own that Go's poller watches.
 //
 // With a goroutine for each probe, at thousands a second, waking them and
-// Go's threads costs more than the probes. And so it ends its sleep by a timer of the
-// kernel: one of Go's wakes the thread twice, since it counts in whole milliseconds,
-// and a second thread in case that there is more to do.
+// Go's threads costs more than the probes. For the same reason its sleep is ended by
+// a timer of the kernel: one of Go's wakes the thread twice, since it counts in whole
+// milliseconds, and a second thread in case that there is more to do.
 type reactor struct {
 	epoll     int
 	file      *os.File // of epoll

@@ -24,12 +24,7 @@ func TestReactorSleep(t *testing.T) {
 		r.wake()
 		r.wait(time.Now().Add(time.Hour))
 
-		began := make(chan struct{})
-		go func() {
-			<-began
-			r.wake()
-		}()
-		close(began)
+		go r.wake()
 		r.wait(time.Now().Add(time.Hour))
 	}
 }

@@ -1,16 +1,13 @@
 package vrrp
 
-import (
-	"fmt"
-	"time"
-)
+import "time"
 
 // backup is section 6.4.2.
 func (m *machine) backup(ev event) {
 	switch ev.kind {
 	case evShutdown:
 		// "Cancel the Active_Down_Timer, transition to the {Initialize} state."
-		m.become(Initialize, ev.reason)
+		m.become(Initialize, because(ev.reason))
 		m.do(action{kind: actDrop})
 	case evTimer:
 		m.backupTimer(ev)
@@ -107,13 +104,13 @@ func (m *machine) follow(a heard) {
 func (m *machine) promote() {
 	rival, silence := m.rival, m.p.masterDown(m.master.interval)
 	was, goodbye := m.master, m.goodbye
-	m.become(Master, "")
+	m.become(Master, nil)
 	m.stop(delayTimer)
 	if rival.priority != 0 && m.p.priority > rival.priority {
 		// A live master is preempted. Were it silenced first, nobody would
 		// answer until our addresses are up and announced: so they come
 		// first, and the advertisement when they are there.
-		m.reason = fmt.Sprintf("preempts %s (priority %d > %d)", rival.src, m.p.priority, rival.priority)
+		m.reason = because("preempts %s (priority %d > %d)", rival.src, m.p.priority, rival.priority)
 		m.silent = true
 		m.do(action{kind: actHold})
 		m.set(mainTimer, min(m.p.interval, headStart))
@@ -121,13 +118,13 @@ func (m *machine) promote() {
 	}
 	switch {
 	case m.p.priority == owner:
-		m.reason = "owner of the addresses"
+		m.reason = because("owner of the addresses")
 	case goodbye:
-		m.reason = fmt.Sprintf("master %s left", was.src)
+		m.reason = because("master %s left", was.src)
 	case was.src.IsValid():
-		m.reason = fmt.Sprintf("master %s silent for %s", was.src, silence.Round(time.Millisecond))
+		m.reason = because("master %s silent for %s", was.src, silence.Round(time.Millisecond))
 	default:
-		m.reason = fmt.Sprintf("no master heard for %s", silence.Round(time.Millisecond))
+		m.reason = because("no master heard for %s", silence.Round(time.Millisecond))
 	}
 	// "Send an ADVERTISEMENT, ... broadcast a gratuitous ARP message ... set
 	// the Adver_Timer to Advertisement_Interval, transition to the {Active} state."

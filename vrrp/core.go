@@ -64,8 +64,14 @@ type effect struct {
 	priority   uint8         // effSend
 	late       time.Duration // effSend: how much later than it was due
 	after      time.Duration // effDrop
-	transition Transition
+	transition change
 	problem    string
+}
+
+// change is a transition, and why it was made, which is not in its words yet.
+type change struct {
+	Transition
+	why *cause
 }
 
 // take returns the effects since the last take. The slice is valid until the
@@ -357,8 +363,8 @@ func (c *core) notice(now time.Time, m *member) {
 	if m.state == m.was || (m.state == Backup && m.wants && len(m.team.members) == 1) {
 		return
 	}
-	c.effects = append(c.effects, effect{kind: effTransition, member: m, transition: Transition{
-		Group: m.name, From: m.was, To: m.state, Reason: m.reason, At: now,
+	c.effects = append(c.effects, effect{kind: effTransition, member: m, transition: change{
+		Transition{Group: m.name, From: m.was, To: m.state, At: now}, m.reason,
 	}})
 	m.was, m.since = m.state, now
 }

@@ -6,7 +6,7 @@ import "time"
 // until one of them is heard. "If a Shutdown event is received, then: Cancel
 // the Adver_Timer, send an ADVERTISEMENT with Priority = 0, transition to the
 // {Initialize} state" would leave nobody to answer for the successor's skew time.
-func (m *machine) startLeave(target State, stays bool, reason string) {
+func (m *machine) startLeave(target State, stays bool, reason *cause) {
 	m.leaving, m.silent, m.stalled = true, false, false
 	m.target, m.stays, m.reason = target, stays, reason
 	m.do(action{kind: actSend, priority: 0})
@@ -19,9 +19,9 @@ func (m *machine) leave(ev event) {
 	switch ev.kind {
 	case evStartup:
 		// What made it leave has passed before anybody took over.
-		m.remain(m.reason + ", and passed")
+		m.remain(because("%s, and passed", m.reason))
 	case evShutdown:
-		m.target, m.stays, m.reason = Initialize, false, ev.reason
+		m.target, m.stays, m.reason = Initialize, false, because(ev.reason)
 	case evDemote:
 		m.stays = false
 	case evTimer:
@@ -31,7 +31,7 @@ func (m *machine) leave(ev event) {
 			m.set(mainTimer, max(m.p.interval, m.p.skew(m.p.interval)))
 		case ev.timer == leaveTimer && m.stays:
 			m.do(action{kind: actProblem, reason: "no other router took over: remains master"})
-			m.remain("nobody took over")
+			m.remain(because("nobody took over"))
 		case ev.timer == leaveTimer:
 			m.left(heard{interval: m.p.interval}, 0)
 		}
@@ -43,7 +43,7 @@ func (m *machine) leave(ev event) {
 }
 
 // remain takes a leave back.
-func (m *machine) remain(reason string) {
+func (m *machine) remain(reason *cause) {
 	m.leaving, m.stays = false, false
 	m.reason = reason
 	m.stop(leaveTimer)

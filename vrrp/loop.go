@@ -48,16 +48,16 @@ type loop struct {
 	stopping  bool
 	leftAt    time.Time // stopping: when the last master had left
 	kept      map[*member]kept
-	wishing   bool         // the keeper and the fitter are to be told anew
-	fitting   fittings     // the fitter was told last
-	fitted    fitted       // and what it made of it
-	parsed    advert       // scratch of receive
-	payload   []byte       // scratch of send
-	happened  []Transition // since the last report
-	pending   Report       // not yet taken by the reader
-	told      telling      // what he knows
-	tellAt    time.Time    // when there is something to be told; zero: there is not
-	lastState time.Time    // when a status was last told
+	wishing   bool      // the keeper and the fitter are to be told anew
+	fitting   fittings  // the fitter was told last
+	fitted    fitted    // and what it made of it
+	parsed    advert    // scratch of receive
+	payload   []byte    // scratch of send
+	happened  []change  // since the last report
+	pending   Report    // not yet taken by the reader
+	told      telling   // what he knows
+	tellAt    time.Time // when there is something to be told; zero: there is not
+	lastState time.Time // when a status was last told
 }
 
 func newLoop(r *Local, group *errgroup.Group, ctx context.Context) *loop {

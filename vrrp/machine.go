@@ -1,7 +1,6 @@
 package vrrp
 
 import (
-	"fmt"
 	"net/netip"
 	"time"
 )
@@ -83,7 +82,7 @@ type action struct {
 type machine struct {
 	p      params
 	state  State
-	reason string // why it is in this state
+	reason *cause // why it is in this state
 	master heard  // BACKUP: the master last accepted; its interval is Active_Adver_Interval
 
 	waiting bool  // INIT: start_delay runs
@@ -152,17 +151,17 @@ func (m *machine) initialize(ev event) {
 		}
 		if was == Initialize && m.p.startDelay > 0 {
 			m.waiting = true
-			m.reason = fmt.Sprintf("waits for %s after the start", m.p.startDelay)
+			m.reason = because("waits for %s after the start", m.p.startDelay)
 			m.set(delayTimer, m.p.startDelay)
 			return
 		}
-		m.enterBackup(heard{interval: m.p.interval}, "started")
+		m.enterBackup(heard{interval: m.p.interval}, because("started"))
 	case evTimer:
 		if m.waiting {
-			m.enterBackup(heard{interval: m.p.interval}, "started")
+			m.enterBackup(heard{interval: m.p.interval}, because("started"))
 		}
 	case evShutdown:
-		m.become(Initialize, ev.reason)
+		m.become(Initialize, because(ev.reason))
 		m.do(action{kind: actDrop})
 	}
 }
@@ -172,16 +171,16 @@ func (m *machine) initialize(ev event) {
 func (m *machine) fail(ev event) {
 	switch {
 	case m.state == Fault:
-		m.reason = ev.reason
+		m.reason = because(ev.reason)
 	case m.state == Master && !ev.hard && m.leaving:
-		m.target, m.stays, m.reason = Fault, false, ev.reason
+		m.target, m.stays, m.reason = Fault, false, because(ev.reason)
 	case m.state == Master && !ev.hard:
-		m.startLeave(Fault, false, ev.reason)
+		m.startLeave(Fault, false, because(ev.reason))
 	default:
 		if m.state == Master {
 			m.do(action{kind: actSend, priority: 0}) // for what it is worth
 		}
-		m.become(Fault, ev.reason)
+		m.become(Fault, because(ev.reason))
 		m.do(action{kind: actDrop})
 	}
 }
@@ -206,7 +205,7 @@ func (m *machine) change(p params) {
 }
 
 // enterBackup makes the machine BACKUP to a's sender, or to nobody yet.
-func (m *machine) enterBackup(a heard, reason string) {
+func (m *machine) enterBackup(a heard, reason *cause) {
 	m.become(Backup, reason)
 	m.follow(a)
 	m.wants = m.p.priority == owner
@@ -216,7 +215,7 @@ func (m *machine) enterBackup(a heard, reason string) {
 }
 
 // become enters a state and forgets what belonged to the last one.
-func (m *machine) become(s State, reason string) {
+func (m *machine) become(s State, reason *cause) {
 	fresh := m.fresh && s == Backup
 	*m = machine{p: m.p, state: s, reason: reason, fresh: fresh, acts: m.acts}
 	for t := range timers {

@@ -110,7 +110,7 @@ func runRows(t *testing.T, rows []row) {
 			if m.state != r.state || m.wants != r.wants {
 				t.Errorf("state %s, wants %t; want %s, %t", m.state, m.wants, r.state, r.wants)
 			}
-			if m.reason == "" {
+			if m.reason.String() == "" {
 				t.Error("a state without a reason")
 			}
 		})

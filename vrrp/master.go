@@ -1,16 +1,14 @@
 package vrrp
 
-import "fmt"
-
 // serve is section 6.4.3: the machine is master.
 func (m *machine) serve(ev event) {
 	switch ev.kind {
 	case evShutdown:
-		m.startLeave(Initialize, false, ev.reason)
+		m.startLeave(Initialize, false, because(ev.reason))
 	case evDemote:
-		m.startLeave(Backup, false, ev.reason)
+		m.startLeave(Backup, false, because(ev.reason))
 	case evHandover:
-		m.startLeave(Backup, true, ev.reason)
+		m.startLeave(Backup, true, because(ev.reason))
 	case evTimer:
 		m.serveTimer(ev)
 	case evAdvert:
@@ -54,15 +52,15 @@ func (m *machine) serveAdvert(a heard) {
 	case m.stalled:
 		// While this router slept another became master. Whatever its
 		// priority, it serves; the rest is as after a start.
-		m.enterBackup(a, fmt.Sprintf("%s took over during a stall", a.src))
+		m.enterBackup(a, because("%s took over during a stall", a.src))
 		m.do(action{kind: actDrop})
 	case a.priority > m.p.priority:
 		// "If the Priority in the ADVERTISEMENT is greater than the local
 		// Priority or ... equal ... and the primary address of the sender is
 		// greater: ... Transition to the {Backup} state."
-		m.yield(a, fmt.Sprintf("peer %s priority higher (%d > %d)", a.src, a.priority, m.p.priority))
+		m.yield(a, because("peer %s priority higher (%d > %d)", a.src, a.priority, m.p.priority))
 	case a.priority == m.p.priority && m.p.self.Less(a.src):
-		m.yield(a, fmt.Sprintf("peer %s address higher at equal priority %d", a.src, a.priority))
+		m.yield(a, because("peer %s address higher at equal priority %d", a.src, a.priority))
 	default:
 		// "Discard the ADVERTISEMENT, and immediately send an ADVERTISEMENT
 		// to assert the {Active} state to the sending router and to update
@@ -76,7 +74,7 @@ func (m *machine) serveAdvert(a heard) {
 // addresses up yet. After a split the two have been master side by side, and
 // neighbours may have followed this one; the winner can only know, and announce
 // itself to them, if it hears of it: so this one speaks once more.
-func (m *machine) yield(a heard, reason string) {
+func (m *machine) yield(a heard, reason *cause) {
 	m.do(action{kind: actSend, priority: m.p.priority})
 	m.enterBackup(a, reason)
 	m.do(action{kind: actDrop, after: linger})

@@ -43,7 +43,7 @@ func newMember(g Group) *member {
 }
 
 // transition counts a change of state and puts it into the next report.
-func (l *loop) transition(m *member, t Transition) {
+func (l *loop) transition(m *member, t change) {
 	switch {
 	case t.To == Master:
 		m.becameMaster++
@@ -56,13 +56,15 @@ func (l *loop) transition(m *member, t Transition) {
 // record logs what has happened, with the time at which it did, and puts it into
 // the next report.
 func (l *loop) record() {
-	for _, t := range l.happened {
+	for _, c := range l.happened {
+		t := c.Transition
+		t.Reason = c.why.String()
 		if entry := l.log.Check(zap.InfoLevel, "group changed its state"); entry != nil {
 			entry.Time = t.At
 			entry.Write(zap.String("group", t.Group), zap.Stringer("from", t.From), zap.Stringer("to", t.To), zap.String("reason", t.Reason))
 		}
+		l.pending.Transitions = append(l.pending.Transitions, t)
 	}
-	l.pending.Transitions = append(l.pending.Transitions, l.happened...)
 	l.happened = nil
 	if extra := len(l.pending.Transitions) - maxPending; extra > 0 {
 		l.pending.Transitions = slices.Delete(l.pending.Transitions, 0, extra)
@@ -130,7 +132,7 @@ func (l *loop) tell(now time.Time, status bool) {
 // status is a member's present state.
 func (l *loop) status(now time.Time, m *member) Status {
 	s := Status{
-		Group: m.name, State: m.was, Since: m.since, Reason: m.reason,
+		Group: m.name, State: m.was, Since: m.since, Reason: m.reason.String(),
 		Priority: m.p.priority, Addresses: l.kept[m].held,
 		Routes: l.fitted.of[m].routes, Rules: l.fitted.of[m].rules, Closed: l.fitted.of[m].closed,
 		LatenessMax: m.lateness, LastAdvertAt: m.lastHeard, Split: m.split, Tracks: m.tracks,

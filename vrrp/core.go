@@ -127,16 +127,16 @@ func (c *core) expire(now, at time.Time, m *member, t timer) {
 	c.settle(now, m.team)
 }
 
-// receive hands an advertisement to a member. A master that has overslept has
-// to know it before it hears who has spoken meanwhile: it would bid a successor
-// leave, and then leave itself.
-func (c *core) receive(now time.Time, m *member, a heard) {
+// receive hands an advertisement to a member, which came at a time. A master that
+// has overslept has to know it before it hears who has spoken meanwhile: it would
+// bid a successor leave, and then leave itself.
+func (c *core) receive(now, came time.Time, m *member, a heard) {
 	if m.serving() {
 		if at := m.due[mainTimer]; !at.IsZero() && now.Sub(at) >= m.p.overslept() {
 			c.expire(now, at, m, mainTimer)
 		}
 	}
-	c.step(now, now, m, event{kind: evAdvert, advert: a})
+	c.step(now, came, m, event{kind: evAdvert, advert: a})
 	c.settle(now, m.team)
 	c.bury()
 }

@@ -169,7 +169,7 @@ func (p *lanPort) receive(f *frame) error {
 	case <-p.done:
 		return net.ErrClosed
 	case in := <-p.in:
-		f.src, f.dst, f.ttl, f.n, f.buf = in.src, in.dst, in.ttl, in.n, in.buf
+		f.at, f.src, f.dst, f.ttl, f.n, f.buf = time.Now(), in.src, in.dst, in.ttl, in.n, in.buf
 		return nil
 	}
 }

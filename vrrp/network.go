@@ -53,7 +53,8 @@ type envelope struct {
 
 // frame is a received packet.
 type frame struct {
-	from     *tap // the port it came from
+	from     *tap      // the port it came from
+	at       time.Time // when it did
 	src, dst netip.Addr
 	ttl      int
 	n        int

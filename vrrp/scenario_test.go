@@ -230,7 +230,7 @@ func TestFlood(t *testing.T) {
 	for range 1000 {
 		s.must(t, time.Millisecond, s.answered)
 		a.do(func() {
-			a.core.receive(a.clock(), a.byID[0], heard{priority: 1, interval: 100 * time.Millisecond, src: lowerIP})
+			a.core.receive(a.clock(), a.clock(), a.byID[0], heard{priority: 1, interval: 100 * time.Millisecond, src: lowerIP})
 		})
 	}
 	if n := a.sent - sent; n > 21 {

@@ -109,7 +109,7 @@ func (s *sim) broadcast(from *simNode, group int, a heard) {
 				to.do(func() {
 					for _, m := range to.byID {
 						if m == to.byID[group] {
-							to.core.receive(to.clock(), m, a)
+							to.core.receive(to.clock(), to.clock(), m, a)
 						}
 					}
 				})

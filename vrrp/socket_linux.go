@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"os"
 	"syscall"
+	"time"
 	"unsafe"
 
 	"github.com/mdlayher/packet"
@@ -36,6 +37,7 @@ type socket struct {
 	oob     [128]byte
 	sent    func(fd uintptr)
 	came    func(fd uintptr) bool
+	at      time.Time // of in
 
 	raw   *packet.Conn // for frames of a virtual MAC address; nil until the first
 	frame []byte
@@ -62,7 +64,12 @@ func (sockets) open(l link, v6 bool) (port, error) {
 		s.file.Close()
 		return nil, fmt.Errorf("poll socket: %w", err)
 	}
-	s.sent, s.came = s.out.send, s.in.receive
+	s.sent = s.out.send
+	s.came = func(fd uintptr) bool {
+		// Before it is read: what a backup takes longer for here it would take over later.
+		s.at = time.Now()
+		return s.in.receive(fd)
+	}
 	return s, nil
 }
 
@@ -167,6 +174,7 @@ func (s *socket) receive(f *frame) error {
 	}
 	switch s.in.err {
 	case 0:
+		f.at = s.at
 	case unix.EINTR, unix.ENETDOWN:
 		// The interface went down; it may come back, and the links tell.
 		f.n = 0

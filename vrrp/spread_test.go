@@ -93,3 +93,22 @@ func TestLateIsNotPutOff(t *testing.T) {
 		t.Errorf("%d of %d late advertisements left", spoke, n)
 	}
 }
+
+// TestSilenceCountsFromArrival has a backup hear an advertisement some time after it
+// came: it waits for the next one as if it had been heard at once. What has come too
+// long ago, since the process was stopped meanwhile, counts from when it is heard.
+func TestSilenceCountsFromArrival(t *testing.T) {
+	l := stillLoop(t, front(100))
+	m := l.core.members[0]
+	said := heard{priority: 150, interval: 100 * time.Millisecond, src: lowerIP}
+	wait := m.p.masterDown(said.interval)
+	now := time.Now()
+	for ago, want := range map[time.Duration]time.Duration{
+		0: wait, 5 * time.Millisecond: wait - 5*time.Millisecond, wait: wait, time.Hour: wait,
+	} {
+		l.core.receive(now, now.Add(-ago), m, said)
+		if got := l.core.next().Sub(now); got != want {
+			t.Errorf("came %v ago: the master is silent in %v, want %v", ago, got, want)
+		}
+	}
+}

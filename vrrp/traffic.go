@@ -150,7 +150,7 @@ func (l *loop) admit(now time.Time, m *member, f *frame) {
 	}
 	said := heard{priority: a.priority, interval: a.interval, src: f.src}
 	l.witness(now, m, said)
-	l.core.receive(now, m, said)
+	l.core.receive(now, f.at, m, said)
 }
 
 // judge says why a packet is not for a member, if it is not.

@@ -2,7 +2,9 @@ package vrrp
 
 import (
 	"encoding/binary"
+	"errors"
 	"net/netip"
+	"syscall"
 	"time"
 
 	mnetlink "github.com/mdlayher/netlink"
@@ -21,8 +23,11 @@ const ifaProto = 11
 // leaser puts addresses on interfaces for a time, many with one message to the
 // kernel. Only the keeper's goroutine uses it.
 type leaser struct {
-	conn *mnetlink.Conn
-	msgs []mnetlink.Message // scratch
+	conn   *mnetlink.Conn
+	raw    syscall.RawConn    // the same
+	msgs   []mnetlink.Message // scratch
+	in     datagram
+	answer [512]byte // refusals, which repeat the message, may be cut short
 }
 
 func (r *rtnetlink) hold(h holding) error { return r.lease([]holding{h}, 0) }
@@ -62,10 +67,15 @@ func (c *leaser) open() error {
 		return nil
 	}
 	conn, err := mnetlink.Dial(unix.NETLINK_ROUTE, nil)
-	if err == nil {
-		c.conn = conn
+	if err != nil {
+		return err
 	}
-	return err
+	if c.raw, err = conn.SyscallConn(); err != nil {
+		conn.Close()
+		return err
+	}
+	c.conn = conn
+	return nil
 }
 
 // exchange sends the messages and hears the first refusal, or that there was
@@ -76,18 +86,47 @@ func (c *leaser) exchange() error {
 		return err
 	}
 	c.msgs[len(c.msgs)-1].Header.Flags |= mnetlink.Acknowledge
-	err := c.conn.SetReadDeadline(time.Now().Add(netlinkPatience))
+	_, err := c.conn.SendMessages(c.msgs)
 	if err == nil {
-		_, err = c.conn.SendMessages(c.msgs)
-	}
-	if err == nil {
-		_, err = c.conn.Receive()
+		err = c.hear()
 	}
 	if err != nil {
 		c.conn.Close()
 		c.conn = nil
 	}
 	return err
+}
+
+// hear returns what the kernel has answered. It has when the message is sent, so
+// there is nothing to wait for, as the library would.
+func (c *leaser) hear() error {
+	c.in.prepare(c.answer[:], nil)
+	came := false
+	err := c.raw.Control(func(fd uintptr) { came = c.in.receive(fd) })
+	switch {
+	case err != nil:
+		return err
+	case !came:
+		return errUnanswered
+	case c.in.err != 0:
+		return c.in.err
+	}
+	return refusal(c.answer[:c.in.n])
+}
+
+// errUnanswered says that the kernel has said nothing, or what cannot be read.
+var errUnanswered = errors.New("the kernel has not answered")
+
+// refusal is what an answer of the kernel says: NLMSG_ERROR of linux/netlink.h is
+// followed by a number, which is 0 when all is well.
+func refusal(answer []byte) error {
+	if len(answer) < unix.SizeofNlMsghdr+4 || binary.NativeEndian.Uint16(answer[4:]) != unix.NLMSG_ERROR {
+		return errUnanswered
+	}
+	if number := int32(binary.NativeEndian.Uint32(answer[unix.SizeofNlMsghdr:])); number != 0 {
+		return unix.Errno(-number)
+	}
+	return nil
 }
 
 // message asks for the address on the interface of an index.

@@ -2,7 +2,6 @@ package vrrp
 
 import (
 	"cmp"
-	"runtime"
 	"slices"
 	"time"
 )
@@ -53,8 +52,12 @@ func (m *member) wish() wish {
 	}
 }
 
+// headway is how long the keeper may have the processor for itself: the fitter is
+// told when it has reported, or after that.
+const headway = time.Millisecond
+
 // wish tells the keeper anew what is wanted, if that may have changed.
-func (l *loop) wish() {
+func (l *loop) wish(now time.Time) {
 	if !l.wishing {
 		return
 	}
@@ -67,7 +70,6 @@ func (l *loop) wish() {
 			}
 		}
 	}
-	l.fit(true)
 	replace(l.keeper.wishes, ws)
-	runtime.Gosched() // the keeper goes first
+	l.fitAt = now.Add(headway)
 }

@@ -87,3 +87,23 @@ func TestClosedGroup(t *testing.T) {
 		ro.end()
 	})
 }
+
+// TestClosedThoughTheKernelIsSlow closes the addresses of a master that still waits
+// for the kernel to put them up.
+func TestClosedThoughTheKernelIsSlow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newLAN().add()
+		h.stuck = 3 * time.Second
+		g := front(150)
+		g.Closed = true
+		r := h.boot(t, orders(g))
+		time.Sleep(341*time.Millisecond + 2*headway) // it is master after 341 ms
+		synctest.Wait()
+		h.set(func(h *lanHost) {
+			if got := fmt.Sprint(h.tables.closed); got != "[10.0.0.100]" || len(h.history) > 0 {
+				t.Errorf("closed %s, addresses %v, want the address closed and not up yet", got, h.history)
+			}
+		})
+		r.end()
+	})
+}

@@ -26,9 +26,11 @@ func (l *loop) fittings() fittings {
 	return w
 }
 
-// fit tells the fitter what is wanted. Unless it must, because something in the
-// kernel has changed, it does not when that would be the same as before.
-func (l *loop) fit(must bool) {
+// fit tells the fitter what is wanted. Unless it is to be told, because something in
+// the kernel has changed, it is not when that would be the same as before.
+func (l *loop) fit() {
+	must := !l.fitAt.IsZero()
+	l.fitAt = time.Time{}
 	if l.ordered.IsZero() {
 		return
 	}

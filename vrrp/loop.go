@@ -48,7 +48,8 @@ type loop struct {
 	stopping  bool
 	leftAt    time.Time // stopping: when the last master had left
 	kept      map[*member]kept
-	wishing   bool      // the keeper and the fitter are to be told anew
+	wishing   bool      // the keeper is to be told anew
+	fitAt     time.Time // when the fitter is, at the latest; zero: it is not
 	fitting   fittings  // the fitter was told last
 	fitted    fitted    // and what it made of it
 	parsed    advert    // scratch of receive
@@ -127,7 +128,7 @@ func someWait(wait time.Duration) time.Duration { return max(wait, 1) }
 
 // deadline is when the loop has something to do without being asked.
 func (l *loop) deadline() time.Time {
-	at := sooner(sooner(l.lastState.Add(statusEvery), l.graceEnd()), l.tellAt)
+	at := sooner(sooner(l.lastState.Add(statusEvery), l.graceEnd()), sooner(l.tellAt, l.fitAt))
 	if !l.stopping {
 		at = sooner(at, l.trackDue)
 	}
@@ -152,6 +153,9 @@ func (l *loop) fire(now time.Time) {
 	}
 	if !l.trackDue.IsZero() && !l.stopping && !l.trackDue.After(now) {
 		l.apply(now)
+	}
+	if !l.fitAt.IsZero() && !l.fitAt.After(now) {
+		l.fit()
 	}
 	if !l.tellAt.IsZero() && !l.tellAt.After(now) {
 		l.tell(now, len(l.happened) > 0)
@@ -256,7 +260,7 @@ func (l *loop) settled(now time.Time, k map[*member]kept) {
 			l.core.held(now, m)
 		}
 	}
-	l.fit(false)
+	l.fit()
 	l.tellSoon(now)
 }
 
@@ -265,7 +269,8 @@ func (l *loop) cleared(now time.Time) bool {
 	if l.leftAt.IsZero() {
 		l.leftAt = now
 		l.lastState = now.Add(-statusEvery)
-		l.fit(true)
+		l.fitAt = now
+		l.fit()
 	}
 	if now.Sub(l.leftAt) > stopPatience {
 		return true

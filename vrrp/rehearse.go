@@ -62,5 +62,6 @@ func rehearse() *stage {
 	k.batch(due)
 	k.forget()
 	k.report(now, next)
+	l.settled(now, <-k.reports)
 	return s
 }

@@ -32,7 +32,7 @@ func (l *loop) carryOut(now time.Time) {
 			l.wishing = true
 		}
 	}
-	l.wish()
+	l.wish(now)
 	for _, e := range effects {
 		switch e.kind {
 		case effTransition:

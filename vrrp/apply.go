@@ -2,6 +2,7 @@ package vrrp
 
 import (
 	"cmp"
+	"runtime"
 	"slices"
 	"time"
 )
@@ -52,8 +53,8 @@ func (m *member) wish() wish {
 	}
 }
 
-// headway is how long the keeper may have the processor for itself: the fitter is
-// told when it has reported, or after that.
+// headway is for how long the keeper goes first: the fitter is told when it has
+// reported, or after that.
 const headway = time.Millisecond
 
 // wish tells the keeper anew what is wanted, if that may have changed.
@@ -72,4 +73,5 @@ func (l *loop) wish(now time.Time) {
 	}
 	replace(l.keeper.wishes, ws)
 	l.fitAt = now.Add(headway)
+	runtime.Gosched() // to the keeper
 }

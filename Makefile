@@ -7,7 +7,9 @@ GO      ?= go
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 LDFLAGS  = -s -w -X main.version=$(VERSION)
 VM       = bin/vmexec
-KERNEL_TESTS = ./integration/... ./internal/realserver/... ./ipvsctl/... ./vrrp/...
+# The first takes IPVS out of the kernel, which network namespaces of other tests
+# keep there until their last connection has been given up, minutes after the test.
+KERNEL_TESTS = ./ipvsctl ./integration/... ./internal/realserver/... ./ipvsctl/... ./vrrp/...
 
 .PHONY: all build test lint unit integration demo bench conformance fuzz nightly cover clean
 

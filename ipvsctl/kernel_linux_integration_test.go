@@ -102,7 +102,8 @@ func TestLinuxUnloaded(t *testing.T) {
 		t.Fatalf("dump: %v", err)
 	}
 	// The kernel removes a network namespace some time after its last user has
-	// gone, and what was in it uses the modules until then.
+	// gone, and what was in it uses the modules until then. A connection that was
+	// closed while its peer is gone is such a user, too, for minutes.
 	run(t, "sh", "-c", `for i in $(seq 300); do
 		rmmod $(lsmod | awk '$1 ~ /^ip_vs/ && $3 == 0 { print $1 }')
 		lsmod | grep ^ip_vs || exit 0

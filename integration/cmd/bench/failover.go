@@ -12,17 +12,14 @@ import (
 // upsets are what happens to the master of a pair.
 var upsets = []string{"kill -9", "hang", "graceful stop", "cable pulled", "reload", "failover command"}
 
-// failover measures what a client sees, every 5 ms, when something happens to the
-// master of a pair.
-func (b *bench) failover() error {
-	for _, interval := range []time.Duration{time.Second, 100 * time.Millisecond, 10 * time.Millisecond} {
-		for _, event := range upsets {
-			for range b.trials {
-				for _, p := range b.peers {
-					// A peer that hangs spoils its own trial and no other.
-					if err := b.failoverOnce(p, interval, event); err != nil {
-						b.table.lose(fmt.Sprintf("%s, failover at %v, %s: %v", p.name(), interval, event, err))
-					}
+// failover measures what a client sees when something happens to the master of a pair.
+func (b *bench) failover(interval time.Duration, trials int) error {
+	for _, event := range upsets {
+		for range trials {
+			for _, p := range b.peers {
+				// A peer that hangs spoils its own trial and no other.
+				if err := b.failoverOnce(p, interval, event); err != nil {
+					b.table.lose(fmt.Sprintf("%s, failover at %v, %s: %v", p.name(), interval, event, err))
 				}
 			}
 		}
@@ -51,12 +48,13 @@ func (b *bench) failoverOnce(p peer, interval time.Duration, event string) error
 	if _, err := p.start(n, n.B, work{pair: pair{interval: interval, priority: 100}}); err != nil {
 		return err
 	}
-	ping, err := n.Client.Ping(lab.VIP(0), 5*time.Millisecond)
+	every := max(min(interval/10, 5*time.Millisecond), time.Millisecond)
+	ping, err := n.Client.Ping(lab.VIP(0), every)
 	if err != nil {
 		return err
 	}
 	defer ping.Stop()
-	ask, err := n.Client.Ask(netip.AddrPortFrom(lab.VIP(0), 7), 5*time.Millisecond)
+	ask, err := n.Client.Ask(netip.AddrPortFrom(lab.VIP(0), 7), every)
 	if err != nil {
 		return err
 	}

@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/lvs-director/director/integration/vm"
@@ -27,7 +28,7 @@ type bench struct {
 func main() {
 	trials := flag.Int("trials", 5, "how often each thing is measured; the table has the medians")
 	file := flag.String("file", "performance.md", "the `file` below the output folder; what is measured is replaced in its table")
-	only := flag.String("only", "", "one of program, group, reload, checks, routers, punctual, failover; empty is all")
+	only := flag.String("only", "", "what begins so of program, group, reload, checks, routers, punctual, failover-1s, failover-100ms, failover-10ms")
 	flag.Parse()
 	if err := run(*trials, *file, *only); err != nil {
 		fmt.Fprintf(os.Stderr, "bench: %v\n", err)
@@ -44,8 +45,14 @@ func run(trials int, file, only string) error {
 	for _, part := range []struct {
 		name string
 		run  func() error
-	}{{"program", b.program}, {"group", b.group}, {"reload", b.reload}, {"checks", b.checks}, {"routers", b.routers}, {"punctual", b.punctual}, {"failover", b.failover}} {
-		if only != "" && only != part.name {
+	}{
+		{"program", b.program}, {"group", b.group}, {"reload", b.reload}, {"checks", b.checks}, {"routers", b.routers}, {"punctual", b.punctual},
+		{"failover-1s", func() error { return b.failover(time.Second, b.trials) }},
+		{"failover-100ms", func() error { return b.failover(100*time.Millisecond, b.trials) }},
+		// A third of what is measured is when between two advertisements it happens.
+		{"failover-10ms", func() error { return b.failover(10*time.Millisecond, 3*b.trials) }},
+	} {
+		if !strings.HasPrefix(part.name, only) {
 			continue
 		}
 		started := time.Now()

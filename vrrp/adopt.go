@@ -83,6 +83,7 @@ func (k *keeper) alike(ws []wish) bool {
 
 // adopt takes a new wish for the lease.
 func (l *lease) adopt(w wish, now time.Time) {
+	l.rest = time.Time{}
 	if w.intent != l.w.intent || w.lease != l.w.lease {
 		l.dueAt, l.wait = now, 0
 	}

@@ -40,10 +40,18 @@ func (k *keeper) agenda(now time.Time) (due []job, next time.Time) {
 	due, k.early = k.due[:0], k.early[:0]
 	renews := false
 	for _, l := range k.leases {
+		if l.rest.After(now) {
+			next = sooner(next, l.next)
+			continue
+		}
+		l.rest, l.next = now.Add(time.Hour), time.Time{}
 		for do := range chores {
 			at, ok := k.when(l, do)
+			if !ok {
+				continue
+			}
+			rest := at
 			switch {
-			case !ok:
 			case !at.After(now):
 				rank := int(do) + 1
 				if do == choreRenew && now.Sub(at) > l.w.lease/3 {
@@ -54,13 +62,17 @@ func (k *keeper) agenda(now time.Time) (due []job, next time.Time) {
 				}
 				due = append(due, job{l, do, rank, at})
 				renews = renews || do == choreRenew
-			case do == choreRenew && at.Sub(now) < l.w.lease/12:
-				k.early = append(k.early, job{l, do, int(do) + 1, at})
-				next = sooner(next, at)
+			case do == choreRenew:
+				if rest = at.Add(-l.w.lease / 12); rest.Before(now) {
+					k.early = append(k.early, job{l, do, int(do) + 1, at})
+				}
+				fallthrough
 			default:
-				next = sooner(next, at)
+				l.next = sooner(l.next, at)
 			}
+			l.rest = sooner(l.rest, rest)
 		}
+		next = sooner(next, l.next)
 	}
 	if renews {
 		due = append(due, k.early...)

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net/netip"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -51,6 +53,12 @@ func (s *slowKernel) look(f func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	f()
+}
+
+func (s *slowKernel) release(_ link, p netip.Prefix) error {
+	time.Sleep(slowness)
+	s.look(func() { delete(s.ends, p) })
+	return nil
 }
 
 func (s *slowKernel) prepare(link, netip.Addr) error { return nil }
@@ -148,5 +156,52 @@ func TestRenewals(t *testing.T) {
 			}
 		})
 		end()
+	})
+}
+
+// TestAgendaRests: to pass over the leases for which nothing is to be done makes no
+// difference to what is due, and when the next thing will be.
+func TestAgendaRests(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		rng := rand.New(rand.NewPCG(3, 4))
+		k := newKeeper(nopLog(), &slowKernel{ends: make(map[netip.Prefix]time.Time)})
+		k.asker = &stage{}
+		wishes := make([]wish, 4)
+		for i := range wishes {
+			wishes[i] = wish{member: &member{}, link: link{index: 1 + i/2}, addresses: []netip.Prefix{prefix(fmt.Sprintf("10.4.0.%d/32", i))}}
+			wishes[i].how = Announce{Refresh: time.Duration(i) * 10 * time.Second, Spacing: time.Duration(i%2) * 100 * time.Millisecond}
+		}
+		passed, done := 0, 0
+		for turn := range 3000 {
+			if rng.IntN(4) == 0 {
+				w := &wishes[rng.IntN(len(wishes))]
+				w.lease, w.intent = time.Duration(10+rng.IntN(2))*time.Second, intent(rng.IntN(3))
+				w.announce += uint64(rng.IntN(2))
+				w.dropAt = time.Now().Add(time.Second)
+				w.suspect = suspicion{w.addresses[0].Addr(), time.Now()}
+				k.adopt(slices.Clone(wishes), time.Now())
+			}
+			now := time.Now()
+			for _, l := range k.leases {
+				if l.rest.After(now) {
+					passed++
+				}
+			}
+			due, next := k.agenda(now)
+			short := fmt.Sprintln(due, next)
+			for _, l := range k.leases {
+				l.rest = time.Time{}
+			}
+			due, next = k.agenda(now)
+			if long := fmt.Sprintln(due, next); long != short {
+				t.Fatalf("turn %d:\nall looked at:  %sothers passed: %s", turn, long, short)
+			}
+			done += len(due)
+			k.batch(due)
+			time.Sleep(time.Duration(rng.IntN(500)) * time.Millisecond)
+		}
+		if passed < 1000 || done < 1000 {
+			t.Errorf("%d leases passed over and %d jobs done in 3000 turns, want more of both", passed, done)
+		}
 	})
 }

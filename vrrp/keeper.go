@@ -92,6 +92,8 @@ type lease struct {
 	since   time.Time // it is held
 	asked   time.Time // the neighbours, who has it
 	turn    int       // to be asked about
+	rest    time.Time // there is nothing to do for it before, but for a new wish
+	next    time.Time // nor anything that cannot wait before this; zero: there is nothing
 	problem string
 }
 

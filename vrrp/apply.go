@@ -30,6 +30,10 @@ func (l *loop) apply(now time.Time) {
 	l.untap()
 	l.overhear()
 	l.wishing = true
+	if !l.survey.began.IsZero() {
+		l.survey = survey{} // of others, perhaps
+		l.tellSoon(now)
+	}
 }
 
 // member returns the member that an assessment is about: the present one, or a

@@ -58,6 +58,7 @@ type loop struct {
 	pending   Report    // not yet taken by the reader
 	told      telling   // what he knows
 	tellAt    time.Time // when there is something to be told; zero: there is not
+	survey    survey    // for the report that comes next
 	lastState time.Time // when a status was last told
 }
 
@@ -132,6 +133,7 @@ func (l *loop) deadline() time.Time {
 	if !l.stopping {
 		at = sooner(at, l.trackDue)
 	}
+	at = sooner(at, l.survey.began)
 	return sooner(at, l.core.next())
 }
 
@@ -157,14 +159,16 @@ func (l *loop) fire(now time.Time) {
 	if !l.fitAt.IsZero() && !l.fitAt.After(now) {
 		l.fit()
 	}
-	if !l.tellAt.IsZero() && !l.tellAt.After(now) {
-		l.tell(now, len(l.happened) > 0)
-	}
-	if now.Sub(l.lastState) >= statusEvery {
+	switch {
+	case !l.survey.began.IsZero():
+		l.look(now)
+	case now.Sub(l.lastState) >= statusEvery:
 		if len(l.refused) > 0 {
 			l.apply(now) // a socket that could not be opened may be possible now
 		}
 		l.tell(now, true)
+	case !l.tellAt.IsZero() && !l.tellAt.After(now):
+		l.tell(now, len(l.happened) > 0)
 	}
 }
 

@@ -1,6 +1,9 @@
 package vrrp
 
-import "slices"
+import (
+	"slices"
+	"time"
+)
 
 // numbersAtOnce is how many groups a report tells of although nothing has
 // changed but what is counted. To tell of hundreds of groups in each report
@@ -13,30 +16,48 @@ type telling struct {
 	turn    int       // whose numbers are next
 }
 
-// news adds to a report the groups that are otherwise than their reader was told,
-// and, if there is room for numbers, those whose turn it is. It returns whom the
-// report tells of.
-func (l *loop) news(r *Report, all []*member, numbers bool, status func(*member) Status) []*member {
-	r.Whole = !slices.Equal(all, l.told.members)
-	var told []*member
-	for i, m := range all {
-		turn := (i-l.told.turn+len(all))%len(all) < numbersAtOnce && (numbers || len(all) <= numbersAtOnce)
-		if s := status(m); r.Whole || turn || s.differs(m.told) {
-			r.Status, told = append(r.Status, s), append(told, m)
-		}
-	}
-	r.Whole = len(told) == len(all)
-	return told
+// lookedAt is how many groups are looked at before anything else has its turn: to
+// look at hundreds takes longer than an advertisement should be late.
+const lookedAt = 25
+
+// survey is a look at all groups for a report. The zero survey has not begun.
+type survey struct {
+	began   time.Time
+	all     []*member
+	whole   bool // it tells of all of them
+	numbers bool // and of numbers, of those whose turn it is
+	seen    int  // how many have been looked at
+	told    []*member
+	status  []Status // of those
 }
 
-// taken notes that the reader has a report, which tells of some of the members.
-func (t *telling) taken(r Report, numbers bool, all, told []*member) {
-	for i, m := range told {
-		m.told = r.Status[i]
+// look looks at some more of the groups, at all of them if it is to tell of all: it
+// adds those that are otherwise than the reader was told and, if there is room for
+// numbers, those whose turn it is. It returns whether that was the last of them.
+func (s *survey) look(turn int, status func(*member) Status) bool {
+	n := len(s.all)
+	until := min(s.seen+lookedAt, n)
+	if s.whole {
+		until = n
 	}
-	t.members = all
-	if numbers && len(all) > 0 {
-		t.turn = (t.turn%len(all) + numbersAtOnce) % len(all)
+	for ; s.seen < until; s.seen++ {
+		m := s.all[s.seen]
+		counts := (s.seen-turn+n)%n < numbersAtOnce && (s.numbers || n <= numbersAtOnce)
+		if is := status(m); s.whole || counts || is.differs(m.told) {
+			s.status, s.told = append(s.status, is), append(s.told, m)
+		}
+	}
+	return s.seen == n
+}
+
+// taken notes that the reader has the report of a survey.
+func (t *telling) taken(s *survey) {
+	for i, m := range s.told {
+		m.told = s.status[i]
+	}
+	t.members = s.all
+	if n := len(s.all); s.numbers && n > 0 {
+		t.turn = (t.turn%n + numbersAtOnce) % n
 	}
 }
 

@@ -125,3 +125,54 @@ func TestReportsTellDifferences(t *testing.T) {
 		r.end()
 	})
 }
+
+// TestLookAtMany looks at no more than some of many groups at a time, unless all are
+// to be told of, and tells of those that have changed and of those whose turn it is.
+func TestLookAtMany(t *testing.T) {
+	all := stillLoop(t, many(250)...).core.members
+	for i, m := range all {
+		m.told = Status{Group: m.name, Priority: uint8(i % 50 / 49)} // every fiftieth was another
+	}
+	for _, test := range []struct {
+		name         string
+		s            survey
+		turn         int
+		looks, tells int
+	}{
+		{"changes", survey{all: all}, 0, 10, 5},
+		{"and numbers", survey{all: all, numbers: true}, 10, 10, 5 + numbersAtOnce},
+		{"and numbers, from the last on", survey{all: all, numbers: true}, 249, 10, 5 + numbersAtOnce - 1},
+		{"of all", survey{all: all, whole: true}, 0, 1, 250},
+		{"of few, numbers always", survey{all: all[:numbersAtOnce]}, 0, 1, numbersAtOnce},
+		{"of nobody", survey{}, 0, 1, 0},
+	} {
+		looks, asked := 1, 0
+		status := func(m *member) Status { asked++; return Status{Group: m.name} }
+		for ; !test.s.look(test.turn, status); looks++ {
+			if asked != looks*lookedAt {
+				t.Fatalf("%s: %d groups at the %d. look", test.name, asked, looks)
+			}
+		}
+		if looks != test.looks || asked != len(test.s.all) || len(test.s.told) != test.tells || len(test.s.status) != test.tells {
+			t.Errorf("%s: %d looks at %d groups, of %d and %d told, want %d and %d", test.name, looks, asked,
+				len(test.s.told), len(test.s.status), test.looks, test.tells)
+		}
+	}
+}
+
+// TestSurveyOfOthers: groups that are given other orders while they are looked at
+// are looked at again, and soon.
+func TestSurveyOfOthers(t *testing.T) {
+	l := stillLoop(t, many(250)...)
+	now := time.Now()
+	l.fit()
+	l.told.members = l.core.known()
+	l.tell(now, true)
+	if l.survey.seen != lookedAt || l.deadline().After(now) {
+		t.Fatalf("%d groups looked at, want %d and the others at once", l.survey.seen, lookedAt)
+	}
+	l.apply(now)
+	if l.survey.seen != 0 || !l.tellAt.Equal(now.Add(gathering)) {
+		t.Errorf("%d groups of the old orders looked at, a report in %v", l.survey.seen, l.tellAt.Sub(now))
+	}
+}

@@ -96,18 +96,28 @@ func (l *loop) tellSoon(now time.Time) {
 	}
 }
 
-// tell sends a report if the reader has room for one; else what it would have
-// said is part of the next. With status it is the report of this second.
-func (l *loop) tell(now time.Time, status bool) {
+// tell begins a report, and sends it unless there are many groups to be looked at:
+// then look goes on. With numbers it is the report of this second.
+func (l *loop) tell(now time.Time, numbers bool) {
 	l.tellAt = time.Time{}
 	l.record()
-	if status {
+	if numbers {
 		l.lastState = now
 	}
-	r := l.pending
-	r.Connected = true
 	all := l.core.known()
-	told := l.news(&r, all, status, func(m *member) Status { return l.status(now, m) })
+	l.survey = survey{began: now, all: all, whole: !slices.Equal(all, l.told.members), numbers: numbers}
+	l.look(now)
+}
+
+// look goes on with a survey. When it is done the report is sent if the reader has
+// room for one; else what it would have said is part of the next.
+func (l *loop) look(now time.Time) {
+	s := &l.survey
+	if !s.look(l.told.turn, func(m *member) Status { return l.status(now, m) }) {
+		return
+	}
+	r := l.pending
+	r.Connected, r.Status, r.Whole = true, s.status, len(s.told) == len(s.all)
 	if p := l.fitted.of[nil].problem; p != "" {
 		r.Problems = append(r.Problems, p)
 	}
@@ -124,9 +134,10 @@ func (l *loop) tell(now time.Time, status bool) {
 	select {
 	case l.router.reports <- r:
 		l.pending = Report{}
-		l.told.taken(r, status, all, told)
+		l.told.taken(s)
 	default:
 	}
+	l.survey = survey{}
 }
 
 // status is a member's present state.

@@ -16,7 +16,6 @@ import (
 // slowKernel takes its time for everything and notes leases that have ended
 // before they were renewed.
 type slowKernel struct {
-	kernel
 	mu        sync.Mutex
 	ends      map[netip.Prefix]time.Time
 	ended     int

@@ -145,9 +145,10 @@ func (l *loop) graceEnd() time.Time {
 	return l.ordered.Add(l.orders.Config.EngineGrace)
 }
 
-// fire does what is due.
+// fire does what is due, advertisements first: reports and the like do not make them late.
 func (l *loop) fire(now time.Time) {
 	l.core.fire(now)
+	l.carryOut(now)
 	if end := l.graceEnd(); !end.IsZero() && !end.After(now) {
 		l.orphaned = fmt.Sprintf("no engine for %s", l.orders.Config.EngineGrace)
 		l.log.Warn("no engine, leaving mastership", zap.Duration("grace", l.orders.Config.EngineGrace))

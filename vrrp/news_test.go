@@ -176,3 +176,19 @@ func TestSurveyOfOthers(t *testing.T) {
 		t.Errorf("%d groups of the old orders looked at, a report in %v", l.survey.seen, l.tellAt.Sub(now))
 	}
 }
+
+// TestAdvertisementsBeforeReports: what is due at the same time as the report of the
+// second is not sent after it.
+func TestAdvertisementsBeforeReports(t *testing.T) {
+	l := stillLoop(t, many(250)...)
+	l.told.members = l.core.known()
+	now := l.core.next()
+	l.lastState = now.Add(-statusEvery)
+	l.fire(now)
+	if sent := l.core.members[0].sent; sent != 1 || len(l.core.effects) > 0 {
+		t.Errorf("%d advertisements sent, %d effects left when the report is written", sent, len(l.core.effects))
+	}
+	if l.survey.seen == 0 {
+		t.Error("no report was due")
+	}
+}

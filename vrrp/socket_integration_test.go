@@ -1,0 +1,45 @@
+//go:build integration
+
+package vrrp
+
+import (
+	"net/netip"
+	"testing"
+	"time"
+)
+
+// TestReceivedInTime sends packets to the router itself, and wants to be told when
+// each of them came.
+func TestReceivedInTime(t *testing.T) {
+	h := emptyNamespace(t)
+	lo, err := h.LinkByName("lo")
+	if err == nil {
+		err = h.LinkSetUp(lo)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, self := range []netip.Addr{ip("127.0.0.1"), netip.IPv6Loopback()} {
+		p, err := sockets{}.open(link{index: lo.Attrs().Index, name: "lo"}, self.Is6())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer p.close()
+		for _, said := range []string{"one", "two"} {
+			before := time.Now()
+			if err := p.send([]byte(said), envelope{src: self, dst: self, ttl: 255}); err != nil {
+				t.Fatal(err)
+			}
+			var f frame
+			if err := p.receive(&f); err != nil {
+				t.Fatal(err)
+			}
+			if got := string(f.buf[:f.n]); got != said || f.src != self || f.ttl != 255 {
+				t.Errorf("received %q from %v with a TTL of %d, want %q from %v with 255", got, f.src, f.ttl, said, self)
+			}
+			if f.at.Before(before) || f.at.After(time.Now()) {
+				t.Errorf("%v: came %v after it was sent, and was read %v after that", self, f.at.Sub(before), time.Since(f.at))
+			}
+		}
+	}
+}

@@ -58,7 +58,7 @@ func (m *member) wish() wish {
 }
 
 // headway is for how long the keeper goes first: the fitter is told when it has
-// reported, or after that.
+// reported, or after that. What is to be closed does not wait for what is opened.
 const headway = time.Millisecond
 
 // wish tells the keeper anew what is wanted, if that may have changed.
@@ -68,14 +68,17 @@ func (l *loop) wish(now time.Time) {
 	}
 	l.wishing = false
 	var ws []wish
+	l.fitAt = now.Add(headway)
 	for _, list := range [2][]*member{l.core.members, l.core.departing} {
 		for _, m := range list {
 			if m.link.index != 0 {
 				ws = append(ws, m.wish())
 			}
+			if m.intent == keep && m.group.Closed {
+				l.fitAt = now
+			}
 		}
 	}
 	replace(l.keeper.wishes, ws)
-	l.fitAt = now.Add(headway)
 	runtime.Gosched() // to the keeper
 }

@@ -97,7 +97,7 @@ func TestClosedThoughTheKernelIsSlow(t *testing.T) {
 		g := front(150)
 		g.Closed = true
 		r := h.boot(t, orders(g))
-		time.Sleep(341*time.Millisecond + 2*headway) // it is master after 341 ms
+		time.Sleep(341*time.Millisecond + headway/2) // it is master after 340.6 ms
 		synctest.Wait()
 		h.set(func(h *lanHost) {
 			if got := fmt.Sprint(h.tables.closed); got != "[10.0.0.100]" || len(h.history) > 0 {

@@ -18,13 +18,7 @@ import (
 // among them refused. The monitor hears of the new ones alone.
 func TestLeases(t *testing.T) {
 	h := emptyNamespace(t)
-	lo, err := h.LinkByName("lo")
-	if err == nil {
-		err = h.LinkSetUp(lo)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
+	lo := setUp(t, h, "lo") // the only one there is
 	events := listenToAddresses(t)
 	r := newRtnetlink()
 
@@ -32,14 +26,14 @@ func TestLeases(t *testing.T) {
 	for i := range renewSize {
 		for _, p := range []string{"10.4.0.%d/32", "2001:db8::%d/128"} {
 			list = append(list, holding{
-				link: link{index: lo.Attrs().Index, name: "lo"}, lease: 50 * time.Second,
+				link: lo, lease: 50 * time.Second,
 				prefix: netip.MustParsePrefix(fmt.Sprintf(p, i+1)), noRoute: i%2 == 0,
 			})
 		}
 	}
 	held := func(what string, seconds int) {
 		t.Helper()
-		addresses, err := h.AddrList(lo, netlink.FAMILY_ALL)
+		addresses, err := h.AddrList(nil, netlink.FAMILY_ALL)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -278,6 +278,12 @@ func addDummy(t *testing.T, h *netlink.Handle, name string) link {
 	if err := h.LinkAdd(&netlink.Dummy{LinkAttrs: netlink.LinkAttrs{Name: name}}); err != nil {
 		t.Fatal(err)
 	}
+	return setUp(t, h, name)
+}
+
+// setUp sets a link of the namespace of the handle up.
+func setUp(t *testing.T, h *netlink.Handle, name string) link {
+	t.Helper()
 	l, err := h.LinkByName(name)
 	if err == nil {
 		err = h.LinkSetUp(l)

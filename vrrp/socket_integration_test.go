@@ -11,16 +11,9 @@ import (
 // TestReceivedInTime sends packets to the router itself, and wants to be told when
 // each of them came.
 func TestReceivedInTime(t *testing.T) {
-	h := emptyNamespace(t)
-	lo, err := h.LinkByName("lo")
-	if err == nil {
-		err = h.LinkSetUp(lo)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
+	lo := setUp(t, emptyNamespace(t), "lo")
 	for _, self := range []netip.Addr{ip("127.0.0.1"), netip.IPv6Loopback()} {
-		p, err := sockets{}.open(link{index: lo.Attrs().Index, name: "lo"}, self.Is6())
+		p, err := sockets{}.open(lo, self.Is6())
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -41,6 +41,7 @@ func run(trials int, file, only string) error {
 	if out == "" || os.Getenv(vm.ProgramVariable) == "" {
 		return fmt.Errorf("this measures in a guest: run make bench")
 	}
+	measured := false
 	b := &bench{peers: []peer{keepalived{}, director{}}, trials: trials}
 	for _, part := range []struct {
 		name string
@@ -55,6 +56,7 @@ func run(trials int, file, only string) error {
 		if !strings.HasPrefix(part.name, only) {
 			continue
 		}
+		measured = true
 		started := time.Now()
 		if err := part.run(); err != nil {
 			return fmt.Errorf("measure %s: %w", part.name, err)
@@ -63,6 +65,9 @@ func run(trials int, file, only string) error {
 		if err := b.table.write(filepath.Join(out, file)); err != nil {
 			return err
 		}
+	}
+	if !measured {
+		return fmt.Errorf("-only %q: nothing to measure begins so", only)
 	}
 	fmt.Print(b.table.String())
 	return nil

@@ -59,18 +59,7 @@ func newPair(t *testing.T, interval time.Duration) *pair {
 		p.boxes[i] = b
 		command(t, "ip", "netns", "add", b.ns)
 		t.Cleanup(func() { command(t, "ip", "netns", "del", b.ns) })
-		o := vrrp.Orders{Config: vrrp.Config{EngineGrace: grace, Groups: []vrrp.Group{{
-			Name: "front", Interface: "eth0", RouterID: 51, Version: 3,
-			Priority: uint8(200 - 100*i), Interval: interval, Preempt: true, Lease: lease,
-			Addresses: []netip.Prefix{netip.MustParsePrefix(virtual + "/24")},
-		}}}}
-		text, err := json.Marshal(o)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(b.orders(), text, 0o600); err != nil {
-			t.Fatal(err)
-		}
+		b.configure(uint8(200-100*i), interval)
 	}
 	command(t, "ip", "link", "add", "eth0", "netns", p.boxes[0].ns, "type", "veth", "peer", "name", "eth0", "netns", p.boxes[1].ns)
 	for i, b := range p.boxes {
@@ -92,6 +81,23 @@ func command(t *testing.T, name string, args ...string) string {
 		t.Fatalf("%s %s: %v\n%s", name, strings.Join(args, " "), err, out)
 	}
 	return string(out)
+}
+
+// configure is what the box's next engine orders.
+func (b *box) configure(priority uint8, interval time.Duration) {
+	b.t.Helper()
+	o := vrrp.Orders{Config: vrrp.Config{EngineGrace: grace, Groups: []vrrp.Group{{
+		Name: "front", Interface: "eth0", RouterID: 51, Version: 3,
+		Priority: priority, Interval: interval, Preempt: true, Lease: lease,
+		Addresses: []netip.Prefix{netip.MustParsePrefix(virtual + "/24")},
+	}}}}
+	text, err := json.Marshal(o)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	if err := os.WriteFile(b.orders(), text, 0o600); err != nil {
+		b.t.Fatal(err)
+	}
 }
 
 func (b *box) orders() string { return filepath.Join(b.dir, "orders.json") }

@@ -65,15 +65,21 @@ func TestKilledEngineKeepsMastership(t *testing.T) {
 	p := newPair(t, 100*time.Millisecond)
 	a, b := p.boxes[0], p.boxes[1]
 	worker, before := a.worker(), len(b.transitions())
-	for range 3 {
+	for priority := uint8(201); priority < 204; priority++ {
 		a.kill()
 		for start := time.Now(); time.Since(start) < grace/2; time.Sleep(5 * time.Millisecond) {
 			if !a.holds() {
 				t.Fatal("the address left a box that only lost its engine")
 			}
 		}
+		a.configure(priority, 100*time.Millisecond)
 		a.start()
-		eventually(t, "the next engine knows the master", 5*time.Second, func() bool { return a.is(vrrp.Master) })
+		// A worker tells whoever connects at once what it knows. Only the new
+		// priority says that it has heard this engine, and counts anew.
+		eventually(t, "the worker hears the next engine", 5*time.Second, func() bool {
+			s, _ := a.state()
+			return a.is(vrrp.Master) && s.Priority == priority
+		})
 		if got := a.transitions(); len(got) > 0 {
 			t.Errorf("the next engine heard %v, want no transition", got)
 		}

@@ -13,6 +13,7 @@ type core struct {
 	members   []*member // taking part, in configured order
 	departing []*member // no longer configured, until they have left by rule
 	effects   []effect
+	crowds    map[slot]int // scratch of fire
 }
 
 // member is one virtual router and what the core knows of it.
@@ -99,7 +100,7 @@ func (c *core) next() time.Time {
 
 // fire runs the timers that are due.
 func (c *core) fire(now time.Time) {
-	speakers := 0
+	clear(c.crowds)
 	for _, list := range [2][]*member{c.members, c.departing} {
 		for _, m := range list {
 			for t := range timers {
@@ -107,11 +108,8 @@ func (c *core) fire(now time.Time) {
 				if at.IsZero() || at.After(now) {
 					continue
 				}
-				if t == mainTimer && m.speaks() {
-					speakers++
-					if m.putOff(speakers-1, now.Sub(at)) {
-						continue
-					}
+				if t == mainTimer && m.speaks() && m.putOff(c.crowd(m, at), now.Sub(at)) {
+					continue
 				}
 				c.expire(now, at, m, t)
 			}

@@ -13,6 +13,24 @@ const (
 	steps, farthest = 256, 32
 )
 
+// slot is a step of an interval, for those with the same interval.
+type slot struct {
+	step time.Duration
+	nth  int64
+}
+
+// crowd returns how many advertisements before this one were due in the same slot.
+// Those that are due together only since this process was held up are no crowd.
+func (c *core) crowd(m *member, at time.Time) int {
+	if c.crowds == nil {
+		c.crowds = make(map[slot]int)
+	}
+	step := max(m.p.interval/steps, 1)
+	s := slot{step, at.UnixNano() / int64(step)}
+	c.crowds[s]++
+	return c.crowds[s] - 1
+}
+
 // putOff puts a master's advertisement off a little if it is due with too many others,
 // of which this is the nth, and tells whether it has. The next will be due an interval
 // after that, so that it is not needed again. An advertisement is put off once at

@@ -94,6 +94,36 @@ func TestLateIsNotPutOff(t *testing.T) {
 	}
 }
 
+// TestHeldUpIsNotPutOff has the process held up while many routers are due that
+// speak apart by now: what it has to make up for leaves at once.
+func TestHeldUpIsNotPutOff(t *testing.T) {
+	const n = 250
+	c := &stillLoop(t, many(n)...).core
+	for end := c.next().Add(4 * front(100).Interval); c.next().Before(end); c.take() {
+		c.fire(c.next())
+	}
+	now := c.next().Add(5 * front(100).Interval / steps)
+	due := 0
+	for _, m := range c.members {
+		if !m.due[mainTimer].After(now) {
+			due++
+		}
+	}
+	if due < 3*together {
+		t.Fatalf("%d are due, want several times %d", due, together)
+	}
+	c.fire(now)
+	spoke := 0
+	for _, e := range c.take() {
+		if e.kind == effSend {
+			spoke++
+		}
+	}
+	if spoke != due {
+		t.Errorf("%d of %d advertisements that were held up left", spoke, due)
+	}
+}
+
 // TestSilenceCountsFromArrival has a backup hear an advertisement some time after it
 // came: it waits for the next one as if it had been heard at once. What has come too
 // long ago, since the process was stopped meanwhile, counts from when it is heard.

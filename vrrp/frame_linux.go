@@ -2,12 +2,10 @@ package vrrp
 
 import (
 	"encoding/binary"
-	"fmt"
 	"net"
 	"net/netip"
 
 	"github.com/mdlayher/ethernet"
-	"github.com/mdlayher/packet"
 )
 
 // sendFrame sends a payload from a virtual MAC address: "Each VRRP
@@ -16,18 +14,15 @@ import (
 // is. It goes out of the parent interface as a whole frame: an IP socket on the
 // macvlan could not use the parent's address as source in IPv6.
 func (s *socket) sendFrame(payload []byte, to envelope) error {
-	if s.raw == nil {
-		ifi := &net.Interface{Index: s.link.index, Name: s.link.name}
-		conn, err := packet.Listen(ifi, packet.Raw, 0, nil)
+	if s.outlet == nil {
+		out, err := newOutlet(&net.Interface{Index: s.link.index, Name: s.link.name})
 		if err != nil {
-			return fmt.Errorf("open packet socket: %w", err)
+			return err
 		}
-		s.raw = conn
+		s.outlet = out
 	}
-	dst := multicastMAC(to.dst)
-	s.frame = appendFrame(s.frame[:0], dst, payload, to)
-	_, err := s.raw.WriteTo(s.frame, &packet.Addr{HardwareAddr: dst})
-	return err
+	s.frame = appendFrame(s.frame[:0], multicastMAC(to.dst), payload, to)
+	return s.outlet.send(s.frame)
 }
 
 // multicastMAC is where a multicast address goes on Ethernet (RFC 1112,

@@ -1,27 +1,19 @@
 package vrrp
 
 import (
-	"fmt"
 	"net"
 	"net/netip"
 
 	"github.com/mdlayher/arp"
 	"github.com/mdlayher/ethernet"
 	"github.com/mdlayher/ndp"
-	"github.com/mdlayher/packet"
 )
 
 // framer sends whole frames to the neighbours on links, by a socket for each
 // interface. A socket of IP would do for IPv6, but not from an interface that
 // was just made anew: package net knows for a minute the old number of its name.
 // Only the keeper's goroutine uses it.
-type framer map[string]outlet // by the interface's name
-
-// outlet is a socket for frames, and the index of the interface that it was opened on.
-type outlet struct {
-	*packet.Conn
-	index int
-}
+type framer map[string]*outlet // by the interface's name
 
 // send sends a frame out of the interface.
 func (f framer) send(ifi *net.Interface, frame *ethernet.Frame) error {
@@ -33,14 +25,14 @@ func (f framer) send(ifi *net.Interface, frame *ethernet.Frame) error {
 	if err != nil {
 		return err
 	}
-	if _, err = out.WriteTo(b, &packet.Addr{HardwareAddr: frame.Destination}); err != nil {
+	if err = out.send(b); err != nil {
 		f.close(ifi.Name)
 	}
 	return err
 }
 
 // open returns the interface's socket, and opens it unless it is open.
-func (f framer) open(ifi *net.Interface) (outlet, error) {
+func (f framer) open(ifi *net.Interface) (*outlet, error) {
 	out, open := f[ifi.Name]
 	if open && out.index == ifi.Index {
 		return out, nil
@@ -48,17 +40,15 @@ func (f framer) open(ifi *net.Interface) (outlet, error) {
 	if open {
 		f.close(ifi.Name) // the interface was made anew
 	}
-	// Protocol 0 receives nothing: there is no queue that nobody reads.
-	conn, err := packet.Listen(ifi, packet.Raw, 0, nil)
-	if err != nil {
-		return outlet{}, fmt.Errorf("open packet socket: %w", needs(err, "CAP_NET_RAW"))
+	out, err := newOutlet(ifi)
+	if err == nil {
+		f[ifi.Name] = out
 	}
-	f[ifi.Name] = outlet{conn, ifi.Index}
-	return f[ifi.Name], nil
+	return out, err
 }
 
 func (f framer) close(name string) {
-	f[name].Close()
+	f[name].close()
 	delete(f, name)
 }
 

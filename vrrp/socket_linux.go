@@ -11,7 +11,6 @@ import (
 	"time"
 	"unsafe"
 
-	"github.com/mdlayher/packet"
 	"golang.org/x/sys/unix"
 )
 
@@ -39,8 +38,8 @@ type socket struct {
 	came    func(fd uintptr) bool
 	at      time.Time // of in
 
-	raw   *packet.Conn // for frames of a virtual MAC address; nil until the first
-	frame []byte
+	outlet *outlet // for frames of a virtual MAC address; nil until the first
+	frame  []byte
 }
 
 // tos is DSCP CS6, internetwork control, which peers use too.
@@ -226,8 +225,8 @@ func (f *frame) fill6(n int, oob []byte) error {
 }
 
 func (s *socket) close() error {
-	if s.raw != nil {
-		s.raw.Close()
+	if s.outlet != nil {
+		s.outlet.close()
 	}
 	return s.file.Close()
 }

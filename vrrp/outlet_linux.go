@@ -1,0 +1,49 @@
+package vrrp
+
+import (
+	"fmt"
+	"net"
+	"syscall"
+
+	"github.com/mdlayher/packet"
+)
+
+// outlet sends whole frames out of one interface, which the socket is bound to.
+type outlet struct {
+	conn  *packet.Conn
+	raw   syscall.RawConn // the same
+	out   datagram
+	sent  func(fd uintptr)
+	index int // of the interface
+}
+
+func newOutlet(ifi *net.Interface) (*outlet, error) {
+	// Protocol 0 receives nothing: there is no queue that nobody reads.
+	conn, err := packet.Listen(ifi, packet.Raw, 0, nil)
+	if err != nil {
+		return nil, fmt.Errorf("open packet socket: %w", needs(err, "CAP_NET_RAW"))
+	}
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		conn.Close()
+		return nil, fmt.Errorf("open packet socket: %w", err)
+	}
+	o := &outlet{conn: conn, raw: raw, index: ifi.Index}
+	o.sent = o.out.send
+	return o, nil
+}
+
+// send sends a frame without waiting: a full queue is an error.
+func (o *outlet) send(frame []byte) error {
+	o.out.prepare(frame, nil)
+	o.out.header.Name, o.out.header.Namelen = nil, 0 // the frame says where it goes
+	if err := o.raw.Control(o.sent); err != nil {
+		return err
+	}
+	if o.out.err != 0 {
+		return fmt.Errorf("send frame: %w", o.out.err)
+	}
+	return nil
+}
+
+func (o *outlet) close() { o.conn.Close() }

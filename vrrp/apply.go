@@ -2,7 +2,6 @@ package vrrp
 
 import (
 	"cmp"
-	"runtime"
 	"slices"
 	"time"
 )
@@ -61,10 +60,11 @@ func (m *member) wish() wish {
 // reported, or after that. What is to be closed does not wait for what is opened.
 const headway = time.Millisecond
 
-// wish tells the keeper anew what is wanted, if that may have changed.
-func (l *loop) wish(now time.Time) {
+// wish tells the keeper anew what is wanted, if that may have changed, and whether
+// it has.
+func (l *loop) wish(now time.Time) bool {
 	if !l.wishing {
-		return
+		return false
 	}
 	l.wishing = false
 	var ws []wish
@@ -80,5 +80,5 @@ func (l *loop) wish(now time.Time) {
 		}
 	}
 	replace(l.keeper.wishes, ws)
-	runtime.Gosched() // to the keeper
+	return true
 }

@@ -7,7 +7,7 @@ import "time"
 // late by what the others take.
 const (
 	// together is how many advertisements may be due at the same time.
-	together = 16
+	together = 8
 	// steps is in how many parts of an interval others are put off, by one part
 	// each, and farthest the part of an interval, in steps, that none is put off beyond.
 	steps, farthest = 256, 32

@@ -4,22 +4,21 @@ import (
 	"cmp"
 	"encoding/binary"
 	"net/netip"
+	"runtime"
 	"slices"
 	"time"
 
 	"go.uber.org/zap"
 )
 
-// carryOut does what the core has decided, in its order, and tells of it when
-// it is done: the words cost more time than the deeds.
+// carryOut does what the core has decided, and tells of it when it is done: the words
+// cost more time than the deeds. The keeper is told first, who begins on the other
+// processor while the advertisements are sent.
 func (l *loop) carryOut(now time.Time) {
 	effects := l.core.take()
 	for _, e := range effects {
 		m := e.member
 		switch e.kind {
-		case effSend:
-			m.lateness = max(m.lateness, e.late)
-			l.send(m, e.priority)
 		case effHold:
 			m.intent = keep
 			m.announce++
@@ -32,7 +31,16 @@ func (l *loop) carryOut(now time.Time) {
 			l.wishing = true
 		}
 	}
-	l.wish(now)
+	wished := l.wish(now)
+	for _, e := range effects {
+		if e.kind == effSend {
+			e.member.lateness = max(e.member.lateness, e.late)
+			l.send(e.member, e.priority)
+		}
+	}
+	if wished {
+		runtime.Gosched() // to the keeper, if it has not begun yet
+	}
 	for _, e := range effects {
 		switch e.kind {
 		case effTransition:

@@ -148,9 +148,9 @@ func limitHeap() { debug.SetGCPercent(gcPercent) }
 // all the while, and interrupts it by a signal, just when it is to take over: that is
 // half of a millisecond lost. Without the signal a goroutine gives way at its next call.
 //
-// Whoever has a packet for the loop wakes a second thread in case that there is more
-// to do, which there hardly ever is: with one processor it is done by the thread
-// that woke, for two thirds of the cost. A call that waits in the kernel takes up none.
+// Two of Go's processors are enough and needed. With one, the loop waits when the
+// keeper is in the kernel until the watchdog looks, 20 ms when it looks rarely; with more, threads
+// are woken in case that there is more to do, which there hardly ever is.
 func punctualEnv(env []string) []string {
 	const preempt = "asyncpreemptoff=1"
 	debug := preempt
@@ -164,7 +164,7 @@ func punctualEnv(env []string) []string {
 			kept = append(kept, v)
 		}
 	}
-	return append(kept, "GOMAXPROCS=1", "GODEBUG="+debug)
+	return append(kept, "GOMAXPROCS=2", "GODEBUG="+debug)
 }
 
 // withoutHugePages does f, which starts a process, so that the process uses no

@@ -163,7 +163,7 @@ func TestWorkerIsOfAnotherSession(t *testing.T) {
 	if name, err := os.ReadFile(fmt.Sprintf("/proc/%d/comm", pid)); err != nil || string(name) != processName+"\n" {
 		t.Errorf("the worker is called %q (%v), want %q", name, err, processName)
 	}
-	if env, err := os.ReadFile(fmt.Sprintf("/proc/%d/environ", pid)); err != nil || !strings.Contains(string(env), "GOMAXPROCS=1\x00GODEBUG=") || !strings.Contains(string(env), "asyncpreemptoff=1\x00") {
+	if env, err := os.ReadFile(fmt.Sprintf("/proc/%d/environ", pid)); err != nil || !strings.Contains(string(env), "GOMAXPROCS=2\x00GODEBUG=") || !strings.Contains(string(env), "asyncpreemptoff=1\x00") {
 		t.Errorf("the worker wakes more threads than it needs, or is interrupted by Go's watchdog: %q, %v", env, err)
 	}
 	cmd, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))

@@ -76,6 +76,17 @@ func TestPutOffOnce(t *testing.T) {
 	}
 }
 
+// spoke is how many advertisements are to be sent.
+func (c *core) spoke() int {
+	n := 0
+	for _, e := range c.take() {
+		if e.kind == effSend {
+			n++
+		}
+	}
+	return n
+}
+
 // TestLateIsNotPutOff has advertisements that are late already leave at once, all of them.
 func TestLateIsNotPutOff(t *testing.T) {
 	const n = 100
@@ -83,13 +94,7 @@ func TestLateIsNotPutOff(t *testing.T) {
 	c.fire(c.next())
 	c.take()
 	c.fire(c.next().Add(front(100).Interval / 8))
-	spoke := 0
-	for _, e := range c.take() {
-		if e.kind == effSend {
-			spoke++
-		}
-	}
-	if spoke != n {
+	if spoke := c.spoke(); spoke != n {
 		t.Errorf("%d of %d late advertisements left", spoke, n)
 	}
 }
@@ -113,13 +118,7 @@ func TestHeldUpIsNotPutOff(t *testing.T) {
 		t.Fatalf("%d are due, want several times %d", due, together)
 	}
 	c.fire(now)
-	spoke := 0
-	for _, e := range c.take() {
-		if e.kind == effSend {
-			spoke++
-		}
-	}
-	if spoke != due {
+	if spoke := c.spoke(); spoke != due {
 		t.Errorf("%d of %d advertisements that were held up left", spoke, due)
 	}
 }

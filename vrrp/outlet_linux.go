@@ -37,11 +37,8 @@ func newOutlet(ifi *net.Interface) (*outlet, error) {
 func (o *outlet) send(frame []byte) error {
 	o.out.prepare(frame, nil)
 	o.out.header.Name, o.out.header.Namelen = nil, 0 // the frame says where it goes
-	if err := o.raw.Control(o.sent); err != nil {
-		return err
-	}
-	if o.out.err != 0 {
-		return fmt.Errorf("send frame: %w", o.out.err)
+	if err := o.out.on(o.raw, o.sent); err != nil {
+		return fmt.Errorf("send frame: %w", err)
 	}
 	return nil
 }

@@ -156,13 +156,7 @@ func (s *socket) send(payload []byte, to envelope) error {
 		s.control = number(s.control, unix.IPPROTO_IP, unix.IP_TTL, to.ttl)
 	}
 	s.out.prepare(payload, s.control)
-	if err := s.conn.Control(s.sent); err != nil {
-		return err
-	}
-	if s.out.err != 0 {
-		return s.out.err
-	}
-	return nil
+	return s.out.on(s.conn, s.sent)
 }
 
 // receive waits for a packet.

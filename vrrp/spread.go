@@ -19,14 +19,16 @@ type slot struct {
 	nth  int64
 }
 
+// part is what of its interval a member is put off by, once or several times.
+func (m *member) part() time.Duration { return max(m.p.interval/steps, 1) }
+
 // crowd returns how many advertisements before this one were due in the same slot.
 // Those that are due together only since this process was held up are no crowd.
 func (c *core) crowd(m *member, at time.Time) int {
 	if c.crowds == nil {
 		c.crowds = make(map[slot]int)
 	}
-	step := max(m.p.interval/steps, 1)
-	s := slot{step, at.UnixNano() / int64(step)}
+	s := slot{m.part(), at.UnixNano() / int64(m.part())}
 	c.crowds[s]++
 	return c.crowds[s] - 1
 }
@@ -36,13 +38,13 @@ func (c *core) crowd(m *member, at time.Time) int {
 // after that, so that it is not needed again. An advertisement is put off once at
 // most, and not if it is late already.
 func (m *member) putOff(n int, late time.Duration) bool {
-	step := n / together % farthest
-	if step == 0 || m.postponed || late >= m.p.interval/8 {
+	parts := n / together % farthest
+	if parts == 0 || m.postponed || late >= m.p.interval/8 {
 		m.postponed = false
 		return false
 	}
 	m.postponed = true
-	m.due[mainTimer] = m.due[mainTimer].Add(m.p.interval / steps * time.Duration(step))
+	m.due[mainTimer] = m.due[mainTimer].Add(m.part() * time.Duration(parts))
 	return true
 }
 

@@ -97,7 +97,7 @@ func (l *Linux) openSockets() (err error) {
 }
 
 // inNamespace calls f on a thread in our network namespace, since a socket
-// belongs to that of the thread that opens it. The thread is thrown away.
+// belongs to that of the thread that opens it.
 //
 // To enter even one's own namespace takes CAP_SYS_ADMIN, which a director that
 // has CAP_NET_ADMIN does not need otherwise.
@@ -106,15 +106,29 @@ func (l *Linux) inNamespace(f func() error) error {
 		return f()
 	}
 	done := make(chan error)
-	go func() {
-		runtime.LockOSThread() // and never unlocked: the thread ends with the goroutine
-		if err := unix.Setns(int(l.netns.Fd()), unix.CLONE_NEWNET); err != nil {
-			done <- fmt.Errorf("enter network namespace: %w", err)
-			return
-		}
-		done <- f()
-	}()
+	go func() { done <- there(l.netns, f) }()
 	return <-done
+}
+
+// there takes its thread into a network namespace, calls f and comes back. A
+// thread that cannot come back ends with its goroutine. The process's first
+// cannot end, it would stay: the namespace would never go, and /proc would show
+// the whole process in it.
+func there(netns *os.File, f func() error) error {
+	runtime.LockOSThread()
+	own, err := os.Open("/proc/thread-self/ns/net")
+	if err != nil {
+		return fmt.Errorf("find way back from network namespace: %w", err)
+	}
+	defer own.Close()
+	if err := unix.Setns(int(netns.Fd()), unix.CLONE_NEWNET); err != nil {
+		return fmt.Errorf("enter network namespace: %w", err)
+	}
+	err = f()
+	if unix.Setns(int(own.Fd()), unix.CLONE_NEWNET) == nil {
+		runtime.UnlockOSThread()
+	}
+	return err
 }
 
 // call makes a call of the client library. It knows no time limit, so the call

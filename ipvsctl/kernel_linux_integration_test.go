@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime"
 	"syscall"
 	"testing"
@@ -22,24 +23,27 @@ import (
 // wants, and returns a path that names it.
 func newNamespace(t *testing.T) string {
 	t.Helper()
-	var file *os.File
-	done := make(chan error)
-	go func() {
-		runtime.LockOSThread() // the thread ends with the goroutine
-		done <- func() (err error) {
-			if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
-				return err
-			}
-			if file, err = os.Open("/proc/thread-self/ns/net"); err != nil {
-				return err
-			}
-			return addInterface(ipvstest.Interface)
-		}()
-	}()
-	if err := <-done; err != nil {
+	runtime.LockOSThread()
+	own, err := os.Open("/proc/thread-self/ns/net")
+	if err != nil {
+		t.Fatalf("open own network namespace: %v", err)
+	}
+	defer own.Close()
+	if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
 		t.Fatalf("make network namespace: %v", err)
 	}
+	file, err := os.Open("/proc/thread-self/ns/net")
+	if err != nil {
+		t.Fatalf("open network namespace: %v", err)
+	}
 	t.Cleanup(func() { file.Close() })
+	if err := addInterface(ipvstest.Interface); err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Setns(int(own.Fd()), unix.CLONE_NEWNET); err != nil {
+		t.Fatalf("leave network namespace: %v", err)
+	}
+	runtime.UnlockOSThread()
 	return fmt.Sprintf("/proc/self/fd/%d", file.Fd())
 }
 
@@ -72,6 +76,28 @@ func openLinux(t *testing.T) ipvsctl.Kernel {
 
 func TestLinuxContract(t *testing.T) {
 	ipvstest.TestKernel(t, openLinux)
+}
+
+// TestLinuxLeavesNamespace looks for threads that stay in a namespace whose table
+// was opened. The process's first thread would do so for ever, unless it is led
+// back: it does not end with its goroutine.
+func TestLinuxLeavesNamespace(t *testing.T) {
+	own, err := os.Readlink("/proc/thread-self/ns/net")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 50 {
+		openLinux(t)
+	}
+	tasks, err := filepath.Glob("/proc/self/task/*/ns/net")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, task := range tasks {
+		if ns, err := os.Readlink(task); err == nil && ns != own {
+			t.Errorf("%s is %s, want %s", task, ns, own)
+		}
+	}
 }
 
 // TestLinuxStopDaemonAtOnce stops sync daemons before they have run, which the

@@ -96,13 +96,23 @@ func (n *Namespace) close() error {
 	return errors.Join(unix.Unmount(path, unix.MNT_DETACH), os.Remove(path))
 }
 
-// onThread runs f on a thread of its own, which ends with it: a thread that has
-// changed its namespace is fit for nothing else.
+// onThread runs f, which changes its network namespace, on a thread that comes
+// back from there and ends if it cannot. The process's first thread cannot end.
 func onThread(f func() error) error {
 	done := make(chan error, 1)
 	go func() {
-		runtime.LockOSThread() // never unlocked: the thread ends with the goroutine
-		done <- f()
+		runtime.LockOSThread()
+		own, err := os.Open("/proc/thread-self/ns/net")
+		if err != nil {
+			done <- fmt.Errorf("open own namespace: %w", err)
+			return
+		}
+		defer own.Close()
+		err = f()
+		if unix.Setns(int(own.Fd()), unix.CLONE_NEWNET) == nil {
+			runtime.UnlockOSThread()
+		}
+		done <- err
 	}()
 	return <-done
 }

@@ -2,7 +2,6 @@ package checks
 
 import (
 	"encoding/binary"
-	"fmt"
 	"net"
 	"net/netip"
 	"time"
@@ -68,42 +67,6 @@ func rawSend(fd int, b []byte) (int, error) {
 func rawRead(fd int, b []byte) (int, error) {
 	n, _, errno := unix.RawSyscall(unix.SYS_READ, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)))
 	return int(n), rawError(errno)
-}
-
-// rawWatch adds a socket to an epoll.
-func rawWatch(epoll, fd int, events uint32) error {
-	ev := unix.EpollEvent{Events: events, Fd: int32(fd)}
-	_, _, errno := unix.RawSyscall6(unix.SYS_EPOLL_CTL, uintptr(epoll), unix.EPOLL_CTL_ADD, uintptr(fd), uintptr(unsafe.Pointer(&ev)), 0, 0)
-	return rawError(errno)
-}
-
-// rawEvents returns the events that are there now.
-func rawEvents(epoll int, into []unix.EpollEvent) []unix.EpollEvent {
-	n, _, errno := unix.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(epoll), uintptr(unsafe.Pointer(unsafe.SliceData(into))), uintptr(len(into)), 0, 0, 0)
-	if errno != 0 {
-		return nil
-	}
-	return into[:n]
-}
-
-// rawTimer makes a timer and adds it to an epoll, where it shows once each time that
-// it rings; it need not be read.
-func rawTimer(epoll int) (int, error) {
-	fd, err := unix.TimerfdCreate(unix.CLOCK_MONOTONIC, unix.TFD_CLOEXEC|unix.TFD_NONBLOCK)
-	if err != nil {
-		return -1, fmt.Errorf("create timer: %w", err)
-	}
-	if err := rawWatch(epoll, fd, unix.EPOLLIN|unix.EPOLLET); err != nil {
-		unix.Close(fd)
-		return -1, fmt.Errorf("watch timer: %w", err)
-	}
-	return fd, nil
-}
-
-// rawRing has a timer ring after a while, and not when it was to before.
-func rawRing(timer int, wait time.Duration) {
-	spec := unix.ItimerSpec{Value: unix.NsecToTimespec(max(wait, 1).Nanoseconds())} // 0 would be never
-	_, _, _ = unix.RawSyscall6(unix.SYS_TIMERFD_SETTIME, uintptr(timer), 0, uintptr(unsafe.Pointer(&spec)), 0, 0, 0)
 }
 
 // rawClose closes a socket that does not linger, which never waits.

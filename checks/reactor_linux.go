@@ -1,38 +1,25 @@
 package checks
 
 import (
-	"fmt"
 	"os"
 	"slices"
-	"sync"
-	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/lvs-director/director/internal/deadline"
+	"github.com/lvs-director/director/internal/poller"
 )
 
-// reactor holds many dialogs in the goroutine of its user, on an epoll of its
-// own that Go's poller watches.
-//
-// With a goroutine for each probe, at thousands a second, waking them and
-// Go's threads costs more than the probes. For the same reason its sleep is ended by
-// a timer of the kernel: one of Go's wakes the thread twice, since it counts in whole
-// milliseconds, and a second thread in case that there is more to do.
+// reactor holds many dialogs in the goroutine of its user. With a goroutine for
+// each probe, at thousands a second, waking them and Go's threads costs more than
+// the probes.
 type reactor struct {
-	epoll     int
-	file      *os.File // of epoll
-	timer     int      // a timerfd, in epoll
-	conn      syscall.RawConn
+	poller    *poller.Poller
 	calls     map[int]*dialogCall // by descriptor
 	deadlines deadline.Queue[*dialogCall]
 	ended     []ending
-	events    []unix.EpollEvent
 	scratch   []byte
-
-	mu    sync.Mutex
-	woken bool
 }
 
 // dialogCall is one dialog in flight.
@@ -58,34 +45,10 @@ type ending struct {
 // scratchSize is what an exchange reads at once.
 const scratchSize = 16 << 10
 
-func newReactor() (*reactor, error) {
-	epoll, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
-	if err != nil {
-		return nil, fmt.Errorf("create epoll: %w", err)
-	}
-	// What is not non-blocking os.File does not hand to the poller.
-	if err := unix.SetNonblock(epoll, true); err != nil {
-		unix.Close(epoll)
-		return nil, fmt.Errorf("set epoll non-blocking: %w", err)
-	}
-	timer, err := rawTimer(epoll)
-	if err != nil {
-		unix.Close(epoll)
-		return nil, err
-	}
-	r := &reactor{
-		epoll:   epoll,
-		file:    os.NewFile(uintptr(epoll), "epoll"),
-		timer:   timer,
-		calls:   make(map[int]*dialogCall),
-		events:  make([]unix.EpollEvent, 256),
-		scratch: make([]byte, scratchSize),
-	}
-	if r.conn, err = r.file.SyscallConn(); err != nil {
-		r.close()
-		return nil, fmt.Errorf("watch epoll: %w", err)
-	}
-	return r, nil
+func newReactor() (r *reactor, err error) {
+	r = &reactor{calls: make(map[int]*dialogCall), scratch: make([]byte, scratchSize)}
+	r.poller, err = poller.New(r.ready)
+	return r, err
 }
 
 // close ends all dialogs without a verdict.
@@ -93,8 +56,7 @@ func (r *reactor) close() {
 	for fd := range r.calls {
 		rawClose(fd)
 	}
-	rawClose(r.timer)
-	r.file.Close()
+	r.poller.Close()
 }
 
 // start begins dialogs. Between them it looks for what has ended, so that many
@@ -110,7 +72,7 @@ func (r *reactor) start(calls []*dialogCall) {
 				r.meet(call)
 			}
 		}
-		r.poll()
+		r.poller.Look()
 	}
 }
 
@@ -145,8 +107,8 @@ func (r *reactor) meet(call *dialogCall) {
 		return
 	}
 	// Edge-triggered for both ways: one call for the life of the socket.
-	if err := rawWatch(r.epoll, call.fd, unix.EPOLLIN|unix.EPOLLOUT|unix.EPOLLRDHUP|unix.EPOLLET); err != nil {
-		r.finish(call, call.attempt().failed("connect", os.NewSyscallError("epoll_ctl", err)))
+	if err := r.poller.Add(call.fd, unix.EPOLLIN|unix.EPOLLOUT|unix.EPOLLRDHUP|unix.EPOLLET); err != nil {
+		r.finish(call, call.attempt().failed("connect", err))
 	}
 }
 
@@ -154,63 +116,29 @@ func (r *reactor) meet(call *dialogCall) {
 // is reached or wake was called. What it returns is good until it is called again.
 func (r *reactor) wait(until time.Time) []ending {
 	defer func() { r.ended = r.ended[:0] }()
-	// Deadlines are compared with the time before we looked: an answer that
-	// came in time counts, however late we come to read it.
-	looked := time.Now()
-	r.poll()
-	r.expire(looked)
-	if len(r.ended) > 0 || !r.sleepUntil(until) {
-		return r.ended
+	r.poller.Look()
+	r.expire()
+	if len(r.ended) == 0 {
+		if _, at, ok := r.deadlines.First(); ok {
+			until = earlier(until, at)
+		}
+		r.poller.Sleep(until)
+		r.expire()
 	}
-	// It fails only when the epoll is closed, by us.
-	_ = r.conn.Read(func(uintptr) bool {
-		looked = time.Now()
-		rang := r.poll()
-		return rang || len(r.ended) > 0
-	})
-	r.expire(looked)
 	return r.ended
-}
-
-// sleepUntil sets when the next wait for the epoll ends, and reports whether
-// there is to be one.
-func (r *reactor) sleepUntil(until time.Time) bool {
-	if _, at, ok := r.deadlines.First(); ok {
-		until = earlier(until, at)
-	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.woken {
-		r.woken = false
-		return false
-	}
-	rawRing(r.timer, time.Until(until))
-	return true
 }
 
 // wake ends the present wait, or the next if there is none. Any goroutine may
 // call it.
-func (r *reactor) wake() {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.woken = true
-	rawRing(r.timer, 0)
-}
+func (r *reactor) wake() { r.poller.Wake() }
 
-// poll handles what is ready, and tells whether the timer was.
-func (r *reactor) poll() (rang bool) {
-	for {
-		ready := rawEvents(r.epoll, r.events)
-		for _, ev := range ready {
-			if call := r.calls[int(ev.Fd)]; call != nil {
-				r.advance(call, ev.Events)
-			}
-			rang = rang || int(ev.Fd) == r.timer
-		}
-		if len(ready) < len(r.events) {
-			return rang
-		}
+// ready goes on with the dialog on a descriptor, and tells whether there is
+// something to judge.
+func (r *reactor) ready(fd int, events uint32) (enough bool) {
+	if call := r.calls[fd]; call != nil {
+		r.advance(call, events)
 	}
+	return len(r.ended) > 0
 }
 
 // advance goes on with a call whose socket is ready.
@@ -249,11 +177,12 @@ func socketError(fd int) error {
 	return os.NewSyscallError("connect", unix.Errno(errno))
 }
 
-// expire ends the dialogs whose time was over at now.
-func (r *reactor) expire(now time.Time) {
+// expire ends the dialogs whose time was over before we looked: an answer that came
+// in time counts, however late we come to read it.
+func (r *reactor) expire() {
 	for {
 		call, at, ok := r.deadlines.First()
-		if !ok || at.After(now) {
+		if !ok || at.After(r.poller.Looked()) {
 			return
 		}
 		verb := "connect"

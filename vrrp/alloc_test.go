@@ -2,7 +2,6 @@ package vrrp
 
 import (
 	"context"
-	"errors"
 	"net/netip"
 	"testing"
 	"time"
@@ -11,31 +10,15 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// deadPort takes packets and gives none.
-type deadPort struct{ done chan struct{} }
-
-func (deadPort) send([]byte, envelope) error { return nil }
-func (p deadPort) receive(*frame) error      { <-p.done; return nil }
-func (deadPort) close() error                { return nil }
-
-type deadNetwork struct{ done chan struct{} }
-
-func (n deadNetwork) open(link, bool) (port, error) { return deadPort(n), nil }
-func (deadNetwork) overhear(link, bool, []netip.Addr) (ear, error) {
-	return nil, errors.ErrUnsupported
-}
-func (deadNetwork) ask(link, netip.Addr, netip.Addr) error { return nil }
-
 // stillLoop is a loop that the test itself turns.
 func stillLoop(tb testing.TB, groups ...Group) *loop {
 	tb.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	group, ctx := errgroup.WithContext(ctx)
-	done := make(chan struct{})
-	l := newLoop(newLocal(zap.NewNop(), host{network: deadNetwork{done}, alarm: newRuntimeAlarm}), group, ctx)
+	s := &stage{}
+	l := newLoop(newLocal(zap.NewNop(), host{network: s}), stageDesk{s}, group, ctx)
 	tb.Cleanup(func() {
 		cancel()
-		close(done)
 		if err := group.Wait(); err != nil {
 			tb.Error(err)
 		}
@@ -49,9 +32,9 @@ func stillLoop(tb testing.TB, groups ...Group) *loop {
 }
 
 // received is a packet as the receiver hands it over.
-func received(l *loop, m *member, src netip.Addr, a *advert) *frame {
-	f := l.frames.Get().(*frame)
-	f.from, f.src, f.dst, f.ttl = m.tap, src, group4, 255
+func received(l *loop, src netip.Addr, a *advert) *frame {
+	f := &l.frame
+	f.src, f.dst, f.ttl = src, group4, 255
 	f.n = len(a.appendTo(f.buf[:0], src, group4))
 	return f
 }
@@ -66,7 +49,7 @@ func TestHotPathDoesNotAllocate(t *testing.T) {
 	now := time.Now()
 	hear := func() {
 		now = now.Add(100 * time.Millisecond)
-		l.receive(now, received(l, m, src, &master))
+		l.receive(now, m.tap, received(l, src, &master))
 		l.carryOut(now)
 	}
 	hear()
@@ -101,7 +84,7 @@ func BenchmarkReceive(b *testing.B) {
 	now := time.Now()
 	b.ReportAllocs()
 	for b.Loop() {
-		l.receive(now, received(l, m, src, &master))
+		l.receive(now, m.tap, received(l, src, &master))
 		l.carryOut(now)
 	}
 }

@@ -144,9 +144,14 @@ func (c *core) bury() {
 	c.departing = slices.DeleteFunc(c.departing, func(m *member) bool { return m.state != Master })
 }
 
-// held tells that a member's addresses are up and announced.
+// held tells that a member's addresses are up and announced. If it has waited for
+// that, it speaks from now on, together with its sync group.
 func (c *core) held(now time.Time, m *member) {
+	waited := m.silent
 	c.step(now, now, m, event{kind: evHeld})
+	if waited && m.speaks() {
+		m.joinIn()
+	}
 }
 
 // handover makes masters leave if others take over, by an operator's wish. A

@@ -92,6 +92,7 @@ func (l *loop) hear(e *listener) {
 		if err == nil {
 			select {
 			case l.claims <- c:
+				l.desk.nudge()
 			case <-e.done:
 				return
 			}

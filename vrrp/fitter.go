@@ -52,15 +52,16 @@ type fitter struct {
 	tables  tables
 	wishes  chan fittings // latest wins
 	reports chan fitted   // latest wins
+	nudge   func()        // the loop: there is a report
 	wanted  fittings
 	told    fitted
 	begun   bool // wanted is what the loop wants
 	idle    bool // nothing was wanted, and nothing there, at the last pass
 }
 
-func newFitter(log *zap.Logger, t tables) *fitter {
+func newFitter(log *zap.Logger, t tables, nudge func()) *fitter {
 	return &fitter{
-		log: log, tables: t,
+		log: log, tables: t, nudge: nudge,
 		wishes:  make(chan fittings, 1),
 		reports: make(chan fitted, 1),
 	}
@@ -185,6 +186,7 @@ func (f *fitter) report(of map[*member]fixed, problems map[*member]string) {
 	if f.told.turn != out.turn || !maps.Equal(f.told.of, out.of) {
 		f.told = out
 		replace(f.reports, out)
+		f.nudge()
 	}
 }
 

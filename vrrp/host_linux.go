@@ -4,5 +4,5 @@ import "go.uber.org/zap"
 
 // newHost is this machine.
 func newHost(log *zap.Logger) host {
-	return host{network: sockets{questions: make(framer)}, kernel: newRtnetlink(), tables: &fib{}, watch: &monitor{log: log}, alarm: newAlarm}
+	return host{network: sockets{questions: make(framer)}, kernel: newRtnetlink(), tables: &fib{}, watch: &monitor{log: log}}
 }

@@ -17,17 +17,18 @@ type nowhere struct{}
 var errLinuxOnly = errors.New("VRRP needs Linux")
 
 func newHost(*zap.Logger) host {
-	return host{nowhere{}, nowhere{}, nowhere{}, nowhere{}, newRuntimeAlarm}
+	return host{nowhere{}, nowhere{}, nowhere{}, nowhere{}}
 }
 
-func (nowhere) open(link, bool) (port, error)                  { return nil, errLinuxOnly }
+func (nowhere) sit() (desk, error)                             { return nil, errLinuxOnly }
 func (nowhere) overhear(link, bool, []netip.Addr) (ear, error) { return nil, errLinuxOnly }
 func (nowhere) hold(holding) error                             { return errLinuxOnly }
 func (nowhere) renew([]holding) error                          { return errLinuxOnly }
 func (nowhere) release(link, netip.Prefix) error               { return errLinuxOnly }
+func (nowhere) prepare(link, netip.Addr) error                 { return errLinuxOnly }
 func (nowhere) announce(link, netip.Addr) error                { return errLinuxOnly }
 func (nowhere) forget(link) error                              { return errLinuxOnly }
-func (nowhere) watch(context.Context, chan links) error        { return errLinuxOnly }
+func (nowhere) watch(context.Context, func(links)) error       { return errLinuxOnly }
 func (nowhere) shown(uint8) (scene, error)                     { return scene{}, errLinuxOnly }
 func (nowhere) do(uint8, op) error                             { return errLinuxOnly }
 func (nowhere) ask(link, netip.Addr, netip.Addr) error         { return errLinuxOnly }

@@ -114,6 +114,7 @@ type keeper struct {
 	kernel   kernel
 	wishes   chan []wish           // latest wins
 	reports  chan map[*member]kept // latest wins
+	nudge    func()                // the loop: there is a report
 	leases   []*lease
 	told     map[*member]uint64 // announcements made
 	spoke    map[int]time.Time  // by interface: the last one
@@ -133,7 +134,7 @@ type keeper struct {
 
 func newKeeper(log *zap.Logger, k kernel) *keeper {
 	return &keeper{
-		log: log, kernel: k,
+		log: log, kernel: k, nudge: func() {},
 		wishes:  make(chan []wish, 1),
 		reports: make(chan map[*member]kept, 1),
 		told:    make(map[*member]uint64),
@@ -333,4 +334,5 @@ func (k *keeper) report(now, next time.Time) {
 		out[l.w.member] = r
 	}
 	replace(k.reports, out)
+	k.nudge()
 }

@@ -97,10 +97,10 @@ func mark1(ch chan struct{}) {
 	}
 }
 
-func (h *lanHost) watch(ctx context.Context, out chan links) error {
+func (h *lanHost) watch(ctx context.Context, tell func(links)) error {
 	for {
 		h.lan.mu.Lock()
-		replace(out, h.links)
+		tell(h.links)
 		h.lan.mu.Unlock()
 		select {
 		case <-ctx.Done():
@@ -110,21 +110,44 @@ func (h *lanHost) watch(ctx context.Context, out chan links) error {
 	}
 }
 
+// lanDesk is the desk of a router on a machine.
+type lanDesk struct {
+	host   *lanHost
+	nudges chan struct{}
+	timer  *time.Timer
+}
+
+func (h *lanHost) sit() (desk, error) {
+	return &lanDesk{host: h, nudges: make(chan struct{}, 1), timer: time.NewTimer(time.Hour)}, nil
+}
+
+func (d *lanDesk) wait(until time.Time) {
+	d.timer.Reset(someWait(time.Until(until)))
+	select {
+	case <-d.nudges:
+	case <-d.timer.C:
+	}
+}
+
+func (d *lanDesk) nudge() { mark1(d.nudges) }
+func (d *lanDesk) close() { d.timer.Stop() }
+
 // lanPort is a port on the LAN.
 type lanPort struct {
+	desk *lanDesk
 	host *lanHost
 	v6   bool
 	in   chan frame
-	done chan struct{}
 }
 
-func (h *lanHost) open(l link, v6 bool) (port, error) {
+func (d *lanDesk) open(l link, v6 bool) (port, error) {
+	h := d.host
 	h.lan.mu.Lock()
 	defer h.lan.mu.Unlock()
 	if h.noport != nil {
 		return nil, h.noport
 	}
-	p := &lanPort{host: h, v6: v6, in: make(chan frame, 1024), done: make(chan struct{})}
+	p := &lanPort{desk: d, host: h, v6: v6, in: make(chan frame, 1024)}
 	h.ports = append(h.ports, p)
 	return p, nil
 }
@@ -158,19 +181,20 @@ func (h *lanHost) deliver(v6 bool, f frame) {
 		if p.v6 == v6 {
 			select {
 			case p.in <- f:
+				p.desk.nudge()
 			default:
 			}
 		}
 	}
 }
 
-func (p *lanPort) receive(f *frame) error {
+func (p *lanPort) receive(f *frame) (bool, error) {
 	select {
-	case <-p.done:
-		return net.ErrClosed
 	case in := <-p.in:
 		f.at, f.src, f.dst, f.ttl, f.n, f.buf = time.Now(), in.src, in.dst, in.ttl, in.n, in.buf
-		return nil
+		return true, nil
+	default:
+		return false, nil
 	}
 }
 
@@ -179,7 +203,6 @@ func (p *lanPort) close() error {
 	h.lan.mu.Lock()
 	defer h.lan.mu.Unlock()
 	h.ports = slices.DeleteFunc(h.ports, func(o *lanPort) bool { return o == p })
-	close(p.done)
 	return nil
 }
 
@@ -289,7 +312,7 @@ func (h *lanHost) boot(t *testing.T, o Orders) *router {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	r := &router{
-		Local: newLocal(zaptest.NewLogger(t).Named(fmt.Sprint(h.id)), host{h, h, h, h, newRuntimeAlarm}),
+		Local: newLocal(zaptest.NewLogger(t).Named(fmt.Sprint(h.id)), host{h, h, h, h}),
 		t:     t, host: h, cancel: cancel, done: make(chan struct{}),
 	}
 	r.Order(Command{Orders: &o})

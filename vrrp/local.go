@@ -2,6 +2,7 @@ package vrrp
 
 import (
 	"context"
+	"fmt"
 	"sync"
 
 	"go.uber.org/zap"
@@ -17,10 +18,10 @@ type Local struct {
 	log     *zap.Logger
 	host    host
 	reports chan Report
-	wake    chan struct{} // something is in pending
 
 	mu      sync.Mutex // guards pending, the letter box between Order and the loop
 	pending pending
+	desk    desk // of the loop; nil unless it runs
 }
 
 // pending are the commands that the loop has not taken yet.
@@ -44,7 +45,6 @@ func newLocal(log *zap.Logger, h host) *Local {
 	return &Local{
 		log: log, host: h,
 		reports: make(chan Report, reportQueue),
-		wake:    make(chan struct{}, 1),
 	}
 }
 
@@ -57,11 +57,17 @@ func (r *Local) Order(c Command) {
 	r.pending.failover = append(r.pending.failover, c.Failover...)
 	r.pending.all = r.pending.all || c.Failover != nil && len(c.Failover) == 0
 	r.pending.stop = r.pending.stop || c.Stop
-	r.mu.Unlock()
-	select {
-	case r.wake <- struct{}{}:
-	default:
+	if r.desk != nil {
+		r.desk.nudge()
 	}
+	r.mu.Unlock()
+}
+
+// sit tells where to find the loop.
+func (r *Local) sit(d desk) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.desk = d
 }
 
 // commands takes what was ordered since the last time.
@@ -81,13 +87,20 @@ func (r *Local) Reports() <-chan Report { return r.reports }
 // when it ends, until their leases do: a restarted router finds them.
 func (r *Local) Run(ctx context.Context) error {
 	rehearse()
+	d, err := r.host.network.sit()
+	if err != nil {
+		return fmt.Errorf("run VRRP: %w", err)
+	}
+	defer d.close()
+	r.sit(d)
+	defer r.sit(nil)
 	// Helpers end when the loop does, not before: it needs them to leave.
 	inner, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	group, inner := errgroup.WithContext(inner)
-	l := newLoop(r, group, inner)
+	l := newLoop(r, d, group, inner)
 	group.Go(func() error { return l.keeper.run(inner) })
 	group.Go(func() error { return l.fitter.run(inner) })
-	group.Go(func() error { return r.host.watch.watch(inner, l.linkChanges) })
+	group.Go(func() error { return r.host.watch.watch(inner, l.watched) })
 	group.Go(func() error {
 		defer cancel()
 		defer l.close()

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
-	"sync"
 	"time"
 
 	"go.uber.org/zap"
@@ -12,7 +11,7 @@ import (
 )
 
 const (
-	inboxSize    = 256
+	atOnce       = 256 // packets of one port
 	statusEvery  = time.Second
 	stopPatience = 2 * time.Second // for the addresses to come off
 )
@@ -23,19 +22,17 @@ type loop struct {
 	log    *zap.Logger
 	router *Local
 	host   host
-	group  *errgroup.Group // runs the receivers
+	desk   desk
+	group  *errgroup.Group // runs the ears
 	ctx    context.Context // of the helpers
 
 	core        core
 	keeper      *keeper
 	fitter      *fitter
 	taps        map[tapKey]*tap
-	refused     map[tapKey]string // why a port could not be opened
-	inbox       chan *frame
-	dead        chan *tap            // receivers that have ended by themselves
+	refused     map[tapKey]string    // why a port could not be opened
 	ears        map[tapKey]*listener // by interface and family
 	claims      chan claim
-	frames      sync.Pool // of *frame
 	linkChanges chan links
 
 	links     links     // nil until first told
@@ -52,6 +49,7 @@ type loop struct {
 	fitAt     time.Time // when the fitter is, at the latest; zero: it is not
 	fitting   fittings  // the fitter was told last
 	fitted    fitted    // and what it made of it
+	frame     frame     // scratch of listen
 	parsed    advert    // scratch of receive
 	payload   []byte    // scratch of send
 	happened  []change  // since the last report
@@ -62,64 +60,71 @@ type loop struct {
 	lastState time.Time // when a status was last told
 }
 
-func newLoop(r *Local, group *errgroup.Group, ctx context.Context) *loop {
+func newLoop(r *Local, d desk, group *errgroup.Group, ctx context.Context) *loop {
 	l := &loop{
-		log: r.log, router: r, host: r.host, group: group, ctx: ctx,
+		log: r.log, router: r, host: r.host, desk: d, group: group, ctx: ctx,
 		keeper:      newKeeper(r.log, r.host.kernel),
-		fitter:      newFitter(r.log, r.host.tables),
+		fitter:      newFitter(r.log, r.host.tables, d.nudge),
 		taps:        make(map[tapKey]*tap),
-		inbox:       make(chan *frame, inboxSize),
-		dead:        make(chan *tap, inboxSize),
 		ears:        make(map[tapKey]*listener),
-		claims:      make(chan claim),
-		frames:      sync.Pool{New: func() any { return new(frame) }},
+		claims:      make(chan claim, 1),
 		linkChanges: make(chan links, 1),
 		payload:     make([]byte, 0, maxPayload),
 	}
-	l.keeper.asker = r.host.network
+	l.keeper.asker, l.keeper.nudge = r.host.network, d.nudge
 	return l
 }
 
 // run is the loop.
 func (l *loop) run(ctx context.Context) error {
-	alarm := l.host.alarm()
-	defer alarm.close()
+	defer context.AfterFunc(ctx, l.desk.nudge)()
 	defer l.record()
-	done := ctx.Done()
 	for {
-		l.carryOut(time.Now())
-		if l.stopping && l.core.left() && l.cleared(time.Now()) {
-			l.tell(time.Now(), true)
-			return nil
-		}
-		alarm.set(time.Until(l.deadline()))
-		select {
-		case <-done:
-			l.command(time.Now()) // a Stop that came together with the end
+		now := time.Now()
+		l.carryOut(now)
+		if ctx.Err() != nil {
+			l.command(now) // a Stop that came together with the end: it leaves by rule first
 			if !l.stopping {
 				return nil
 			}
-			done = nil // it leaves by rule first
-		case <-l.router.wake:
-			l.command(time.Now())
+		}
+		if l.stopping && l.core.left() && l.cleared(now) {
+			l.tell(now, true)
+			return nil
+		}
+		l.desk.wait(l.deadline())
+		// What has been received counts before what has run out.
+		l.listen()
+		l.letters()
+		if now := time.Now(); !l.deadline().After(now) {
+			l.fire(now)
+		}
+	}
+}
+
+// letters takes what other goroutines have left, and the engine.
+func (l *loop) letters() {
+	l.command(time.Now())
+	for {
+		select {
 		case ls := <-l.linkChanges:
 			l.relink(time.Now(), ls)
-		case f := <-l.inbox:
-			l.receive(time.Now(), f)
-		case t := <-l.dead:
-			l.bury(t)
 		case c := <-l.claims:
 			l.suspect(time.Now(), c)
 		case k := <-l.keeper.reports:
 			l.settled(time.Now(), k)
 		case f := <-l.fitter.reports:
 			l.refit(time.Now(), f)
-		case <-alarm.ring():
-			// What has been received counts before what has run out.
-			l.drain()
-			l.fire(time.Now())
+		default:
+			return
 		}
 	}
+}
+
+// watched leaves a new table of interfaces for the loop. The watcher calls it.
+func (l *loop) watched(ls links) {
+	replace(l.linkChanges, ls)
+	l.desk.nudge()
 }
 
 // someWait returns wait, but never none at all: a timer that has run out when it
@@ -170,18 +175,6 @@ func (l *loop) fire(now time.Time) {
 		l.tell(now, true)
 	case !l.tellAt.IsZero() && !l.tellAt.After(now):
 		l.tell(now, len(l.happened) > 0)
-	}
-}
-
-// drain hears what is in the inbox without waiting.
-func (l *loop) drain() {
-	for range inboxSize {
-		select {
-		case f := <-l.inbox:
-			l.receive(time.Now(), f)
-		default:
-			return
-		}
 	}
 }
 

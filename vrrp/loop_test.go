@@ -95,7 +95,7 @@ func TestTakeoverInOneReport(t *testing.T) {
 func logOf(t *testing.T, h *lanHost, d time.Duration) *observer.ObservedLogs {
 	t.Helper()
 	seen, logs := observer.New(zap.InfoLevel)
-	r := newLocal(zap.New(seen), host{h, h, h, h, newRuntimeAlarm})
+	r := newLocal(zap.New(seen), host{h, h, h, h})
 	o := orders(front(150))
 	r.Order(Command{Orders: &o})
 	ctx, cancel := context.WithCancel(t.Context())
@@ -200,7 +200,7 @@ func TestDeafReader(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := newLAN()
 		h := n.add()
-		r := newLocal(nopLog(), host{h, h, h, h, newRuntimeAlarm})
+		r := newLocal(nopLog(), host{h, h, h, h})
 		o := orders(front(150))
 		r.Order(Command{Orders: &o})
 		done := make(chan error, 1)

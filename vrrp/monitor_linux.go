@@ -44,9 +44,9 @@ type knownAddress struct {
 	bits  int
 }
 
-func (m *monitor) watch(ctx context.Context, out chan links) error {
+func (m *monitor) watch(ctx context.Context, tell func(links)) error {
 	for {
-		err := m.subscribe(ctx, out)
+		err := m.subscribe(ctx, tell)
 		if ctx.Err() != nil {
 			return nil
 		}
@@ -60,7 +60,7 @@ func (m *monitor) watch(ctx context.Context, out chan links) error {
 }
 
 // subscribe watches until something fails.
-func (m *monitor) subscribe(ctx context.Context, out chan links) error {
+func (m *monitor) subscribe(ctx context.Context, tell func(links)) error {
 	conn, err := mnetlink.Dial(unix.NETLINK_ROUTE, &mnetlink.Config{
 		Groups: groups(unix.RTNLGRP_LINK, unix.RTNLGRP_IPV4_IFADDR, unix.RTNLGRP_IPV6_IFADDR,
 			unix.RTNLGRP_IPV4_ROUTE, unix.RTNLGRP_IPV6_ROUTE, unix.RTNLGRP_IPV4_RULE, unix.RTNLGRP_IPV6_RULE),
@@ -86,7 +86,7 @@ func (m *monitor) subscribe(ctx context.Context, out chan links) error {
 		<-inner.Done()
 		return conn.Close()
 	})
-	group.Go(func() error { return m.publish(inner, links, addresses, out) })
+	group.Go(func() error { return m.publish(inner, links, addresses, tell) })
 	return group.Wait()
 }
 
@@ -153,7 +153,7 @@ func (m *monitor) knows(data []byte) bool {
 }
 
 // publish reads the table when there is cause and hands it out.
-func (m *monitor) publish(ctx context.Context, changed, addresses <-chan struct{}, out chan links) error {
+func (m *monitor) publish(ctx context.Context, changed, addresses <-chan struct{}, tell func(links)) error {
 	h, err := newHandle()
 	if err != nil {
 		return fmt.Errorf("open netlink: %w", err)
@@ -165,7 +165,7 @@ func (m *monitor) publish(ctx context.Context, changed, addresses <-chan struct{
 			return err
 		}
 		m.remember(table)
-		replace(out, table)
+		tell(table)
 		select {
 		case <-ctx.Done():
 			return ctx.Err()

@@ -23,25 +23,15 @@ type host struct {
 	kernel  kernel
 	tables  tables
 	watch   watcher
-	alarm   func() alarm
 }
 
 // network opens ways to the other routers.
 type network interface {
-	// open joins the VRRP group of a family on an interface.
-	open(l link, v6 bool) (port, error)
+	// sit makes the desk of a loop.
+	sit() (desk, error)
 	// overhear hears who else claims any of some addresses of a family on an interface.
 	overhear(l link, v6 bool, addrs []netip.Addr) (ear, error)
 	asker
-}
-
-// port is a way to the other routers on one interface, in one family.
-type port interface {
-	// send sends a packet's payload. It does not wait.
-	send(payload []byte, to envelope) error
-	// receive waits for the next packet and puts it into f. After close it fails.
-	receive(f *frame) error
-	close() error
 }
 
 // envelope is how a payload is to be sent.
@@ -53,7 +43,6 @@ type envelope struct {
 
 // frame is a received packet.
 type frame struct {
-	from     *tap      // the port it came from
 	at       time.Time // when it did
 	src, dst netip.Addr
 	ttl      int
@@ -92,7 +81,7 @@ type holding struct {
 
 // watcher tells of interfaces.
 type watcher interface {
-	// watch sends the interfaces whenever they change, at first at once,
+	// watch tells the interfaces whenever they change, at first at once,
 	// until ctx is done.
-	watch(ctx context.Context, out chan links) error
+	watch(ctx context.Context, tell func(links)) error
 }

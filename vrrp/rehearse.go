@@ -16,9 +16,9 @@ type stage struct {
 }
 
 func (s *stage) send([]byte, envelope) error                    { s.sent++; return nil }
-func (s *stage) receive(*frame) error                           { return net.ErrClosed }
+func (s *stage) receive(*frame) (bool, error)                   { return false, nil }
 func (s *stage) close() error                                   { return nil }
-func (s *stage) open(link, bool) (port, error)                  { return s, nil }
+func (s *stage) sit() (desk, error)                             { return stageDesk{s}, nil }
 func (s *stage) ask(link, netip.Addr, netip.Addr) error         { return nil }
 func (s *stage) hold(holding) error                             { s.held++; return nil }
 func (s *stage) renew([]holding) error                          { return nil }
@@ -28,12 +28,20 @@ func (s *stage) prepare(link, netip.Addr) error                 { return nil }
 func (s *stage) forget(link) error                              { return nil }
 func (s *stage) overhear(link, bool, []netip.Addr) (ear, error) { return nil, errors.ErrUnsupported }
 
+// stageDesk is a desk on it, at which nobody waits.
+type stageDesk struct{ stage *stage }
+
+func (d stageDesk) open(link, bool) (port, error) { return d.stage, nil }
+func (stageDesk) wait(time.Time)                  {}
+func (stageDesk) nudge()                          {}
+func (stageDesk) close()                          {}
+
 // rehearse takes over on a stage, in both families, and speaks as master once
 // more. Code that has never run is not in memory, which is locked only as it is
 // touched: a takeover is no time to read the program from its disk.
 func rehearse() *stage {
 	s := &stage{}
-	l := newLoop(newLocal(zap.NewNop(), host{network: s, kernel: s}), nil, context.Background())
+	l := newLoop(newLocal(zap.NewNop(), host{network: s, kernel: s}), stageDesk{s}, nil, context.Background())
 	l.links = links{"stage": {index: 1, name: "stage", up: true, mac: net.HardwareAddr{2, 0, 0, 0, 0, 1}, addresses: []linkAddress{
 		{prefix: netip.MustParsePrefix("192.0.2.1/24"), permanent: true},
 		{prefix: netip.MustParsePrefix("fe80::1/64"), permanent: true},

@@ -52,7 +52,7 @@ func (n *simNode) do(f func()) {
 	switch {
 	case !n.alive:
 	case n.paused:
-		if len(n.queued) < inboxSize {
+		if len(n.queued) < atOnce {
 			n.queued = append(n.queued, f)
 		}
 	default:

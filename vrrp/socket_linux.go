@@ -4,10 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"net"
 	"net/netip"
-	"os"
-	"syscall"
 	"time"
 	"unsafe"
 
@@ -25,18 +22,15 @@ type sockets struct {
 
 // socket is a raw socket for protocol 112, bound to one interface.
 type socket struct {
-	file *os.File // for the runtime's poller, so that close ends a receive
-	conn syscall.RawConn
-	link link
-	v6   bool
+	desk   *kernelDesk // waits for it
+	fd     int
+	unread bool // there may be something to receive
+	link   link
+	v6     bool
 
-	// The loop is the only sender, and one goroutine receives.
 	out, in datagram
 	control []byte // of out
 	oob     [128]byte
-	sent    func(fd uintptr)
-	came    func(fd uintptr) bool
-	at      time.Time // of in
 
 	outlet *outlet // for frames of a virtual MAC address; nil until the first
 	frame  []byte
@@ -45,7 +39,9 @@ type socket struct {
 // tos is DSCP CS6, internetwork control, which peers use too.
 const tos = 0xc0
 
-func (sockets) open(l link, v6 bool) (port, error) {
+func (sockets) sit() (desk, error) { return newKernelDesk() }
+
+func (d *kernelDesk) open(l link, v6 bool) (port, error) {
 	domain := unix.AF_INET
 	if v6 {
 		domain = unix.AF_INET6
@@ -58,17 +54,13 @@ func (sockets) open(l link, v6 bool) (port, error) {
 		unix.Close(fd)
 		return nil, err
 	}
-	s := &socket{file: os.NewFile(uintptr(fd), "vrrp "+l.name), link: l, v6: v6}
-	if s.conn, err = s.file.SyscallConn(); err != nil {
-		s.file.Close()
-		return nil, fmt.Errorf("poll socket: %w", err)
+	// Not for writing: each packet that has left would wake us.
+	if err := d.poller.Add(fd, unix.EPOLLIN|unix.EPOLLET); err != nil {
+		unix.Close(fd)
+		return nil, fmt.Errorf("wait for socket: %w", err)
 	}
-	s.sent = s.out.send
-	s.came = func(fd uintptr) bool {
-		// Before it is read: what a backup takes longer for here it would take over later.
-		s.at = time.Now()
-		return s.in.receive(fd)
-	}
+	s := &socket{desk: d, fd: fd, link: l, v6: v6}
+	d.sockets[fd] = s
 	return s, nil
 }
 
@@ -156,31 +148,38 @@ func (s *socket) send(payload []byte, to envelope) error {
 		s.control = number(s.control, unix.IPPROTO_IP, unix.IP_TTL, to.ttl)
 	}
 	s.out.prepare(payload, s.control)
-	return s.out.on(s.conn, s.sent)
+	if s.out.send(uintptr(s.fd)); s.out.err != 0 {
+		return s.out.err
+	}
+	return nil
 }
 
-// receive waits for a packet.
-func (s *socket) receive(f *frame) error {
+func (s *socket) receive(f *frame) (bool, error) {
+	if !s.unread {
+		return false, nil
+	}
+	// Before it is read: what a backup takes longer for here it would take over later.
+	f.at = time.Now()
 	s.in.prepare(f.buf[:], s.oob[:])
-	if err := s.conn.Read(s.came); err != nil {
-		return net.ErrClosed
+	if !s.in.receive(uintptr(s.fd)) {
+		s.desk.emptied(s)
+		return false, nil
 	}
 	switch s.in.err {
 	case 0:
-		f.at = s.at
 	case unix.EINTR, unix.ENETDOWN:
 		// The interface went down; it may come back, and the links tell.
 		f.n = 0
-		return nil
+		return true, nil
 	default:
-		return fmt.Errorf("receive: %w", s.in.err)
+		return false, fmt.Errorf("receive: %w", s.in.err)
 	}
 	if s.v6 {
 		f.src = netip.AddrFrom16(s.in.name.Addr)
-		return f.fill6(s.in.n, s.oob[:s.in.header.Controllen])
+		return true, f.fill6(s.in.n, s.oob[:s.in.header.Controllen])
 	}
 	f.fill4(s.in.n)
-	return nil
+	return true, nil
 }
 
 // fill4 takes the IP header off, which a raw IPv4 socket delivers.
@@ -222,7 +221,9 @@ func (s *socket) close() error {
 	if s.outlet != nil {
 		s.outlet.close()
 	}
-	return s.file.Close()
+	s.desk.emptied(s)
+	delete(s.desk.sockets, s.fd)
+	return unix.Close(s.fd)
 }
 
 // pktinfo4 appends the control message that chooses source and interface.

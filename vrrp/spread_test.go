@@ -2,6 +2,7 @@ package vrrp
 
 import (
 	"fmt"
+	"net/netip"
 	"testing"
 	"time"
 )
@@ -139,5 +140,32 @@ func TestSilenceCountsFromArrival(t *testing.T) {
 		if got := l.core.next().Sub(now); got != want {
 			t.Errorf("came %v ago: the master is silent in %v, want %v", ago, got, want)
 		}
+	}
+}
+
+// TestSyncGroupSpeaksTogether has a sync group preempt. Its addresses are up one
+// after the other, and so are the first advertisements; from the next on both are one.
+func TestSyncGroupSpeaksTogether(t *testing.T) {
+	l := stillLoop(t, many(2)...)
+	l.orders.Config.SyncGroups = []SyncGroup{{Name: "both", Groups: []string{"0", "1"}}}
+	now := time.Now()
+	l.apply(now)
+	c := &l.core
+	for _, m := range c.members {
+		c.receive(now, now, m, heard{priority: 50, interval: m.p.interval, src: netip.MustParseAddr("10.0.0.9")})
+	}
+	for c.members[0].state == Backup {
+		now = c.next()
+		c.fire(now)
+	}
+	for _, m := range c.members {
+		if !m.silent {
+			t.Fatalf("%s is %s and speaks before its addresses are up", m.name, m.state)
+		}
+		now = now.Add(m.p.interval / 10)
+		c.held(now, m)
+	}
+	if first, second := c.members[0].due[mainTimer], c.members[1].due[mainTimer]; !first.Equal(second) || !first.After(now) {
+		t.Errorf("one speaks %v after the other, the first in %v", second.Sub(first), first.Sub(now))
 	}
 }

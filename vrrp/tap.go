@@ -1,8 +1,7 @@
 package vrrp
 
 import (
-	"errors"
-	"net"
+	"time"
 
 	"go.uber.org/zap"
 )
@@ -33,7 +32,7 @@ func (l *loop) tapInto() {
 		if l.taps[key] != nil || l.refused[key] != "" {
 			continue
 		}
-		p, err := l.host.network.open(k, g.v6())
+		p, err := l.desk.open(k, g.v6())
 		if err != nil {
 			if l.refused == nil {
 				l.refused = make(map[tapKey]string)
@@ -41,9 +40,7 @@ func (l *loop) tapInto() {
 			l.refused[key] = "open VRRP socket on " + k.name + ": " + err.Error()
 			continue
 		}
-		t := &tap{port: p, key: key}
-		l.taps[key] = t
-		l.group.Go(func() error { l.listen(t); return nil })
+		l.taps[key] = &tap{port: p, key: key}
 	}
 }
 
@@ -66,7 +63,7 @@ func (l *loop) untap() {
 	}
 }
 
-// closeTap closes a port; its receiver ends by that.
+// closeTap closes a port.
 func (l *loop) closeTap(key tapKey, t *tap) {
 	delete(l.taps, key)
 	t.members = nil
@@ -75,38 +72,32 @@ func (l *loop) closeTap(key tapKey, t *tap) {
 	}
 }
 
-// listen is the receiver of one port. It does nothing but read, so that the
-// loop decides everything.
-func (l *loop) listen(t *tap) {
-	for {
-		f := l.frames.Get().(*frame)
-		f.from = t
-		if err := t.port.receive(f); err != nil {
-			if !errors.Is(err, net.ErrClosed) {
+// listen takes what has come to the ports, of each so much that the others and
+// the clock have their turn.
+func (l *loop) listen() {
+	for _, t := range l.taps {
+		for range atOnce {
+			came, err := t.port.receive(&l.frame)
+			if err != nil {
 				l.log.Warn("VRRP socket failed, opening it again", zap.Error(err))
-				select {
-				case l.dead <- t:
-				case <-l.ctx.Done():
-				}
+				l.bury(t)
 			}
-			return
-		}
-		select {
-		case l.inbox <- f:
-		case <-l.ctx.Done():
-			return
+			if err != nil || !came {
+				break
+			}
+			now := time.Now()
+			l.receive(now, t, &l.frame)
+			l.carryOut(now)
 		}
 	}
 }
 
-// bury replaces a port whose receiver has ended by itself.
+// bury closes a port that has failed. It is opened again at the next tick, not in
+// a tight circle.
 func (l *loop) bury(t *tap) {
-	if l.taps[t.key] != t {
-		return
-	}
 	l.closeTap(t.key, t)
 	if l.refused == nil {
 		l.refused = make(map[tapKey]string)
 	}
-	l.refused[t.key] = "socket failed" // opened again at the next tick, not in a tight circle
+	l.refused[t.key] = "socket failed"
 }

@@ -123,8 +123,7 @@ func (m *member) sign(h *HMAC, b []byte, dst netip.Addr, now time.Time) []byte {
 }
 
 // receive judges a packet and hands what it says to its group.
-func (l *loop) receive(now time.Time, f *frame) {
-	t := f.from
+func (l *loop) receive(now time.Time, t *tap, f *frame) {
 	// A packet whose router id cannot be read, or is of no group here, is
 	// nobody's: there is nothing to count it for.
 	if t.members != nil && f.n >= 2 {
@@ -132,8 +131,6 @@ func (l *loop) receive(now time.Time, f *frame) {
 			l.admit(now, m, f)
 		}
 	}
-	f.from = nil
-	l.frames.Put(f)
 }
 
 // admit takes or drops a packet for a member, in the order of RFC 9568,

@@ -2,6 +2,7 @@
 # make conformance  the probes against the servers that Debian ships
 # make demo    a pair of directors at work, in a virtual machine
 # make bench   the figures of docs/performance.md, side by side with keepalived
+# make bench-native  those of docs/performance-native.md, on this machine's own processor
 
 GO      ?= go
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
@@ -11,7 +12,7 @@ VM       = bin/vmexec
 # keep there until their last connection has been given up, minutes after the test.
 KERNEL_TESTS = ./ipvsctl ./integration/... ./internal/realserver/... ./ipvsctl/... ./vrrp/...
 
-.PHONY: all build test lint unit integration demo bench conformance fuzz nightly cover clean
+.PHONY: all build test lint unit integration demo bench bench-native conformance fuzz nightly cover clean
 
 all: build
 
@@ -64,6 +65,11 @@ TRIALS = 5
 bench: build $(VM)
 	CGO_ENABLED=0 $(GO) build -o bin/bench ./integration/cmd/bench
 	DIRECTOR_PROGRAM=$(CURDIR)/bin/director $(VM) -limit 2h -out docs exec bin/bench -trials $(TRIALS)
+
+bench-native: build $(VM)
+	CGO_ENABLED=0 $(GO) build -o bin/bench ./integration/cmd/bench
+	for part in checks routers; do DIRECTOR_PROGRAM=$(CURDIR)/bin/director $(VM) -native -limit 1h -out docs \
+		exec bin/bench -file performance-native.md -only $$part -trials $(TRIALS) || exit; done
 
 fuzz:
 	@$(GO) list ./... | while read -r pkg; do \

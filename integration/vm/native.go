@@ -17,6 +17,23 @@ import (
 // on a native machine.
 const nativeHelper = "native-step"
 
+// PrepareNative is Prepare for jobs that need the real processor and can do
+// without IPVS. It needs root, and network namespaces in the kernel.
+func PrepareNative(ctx context.Context, say func(format string, args ...any)) (*Machine, error) {
+	cache, err := CacheDir()
+	if err != nil {
+		return nil, err
+	}
+	extendPath()
+	if os.Geteuid() != 0 {
+		return nil, errors.New("run natively: only root can make network namespaces")
+	}
+	if err := install(ctx, true, say); err != nil {
+		return nil, err
+	}
+	return &Machine{Native: true, cache: cache}, nil
+}
+
 // nativeIPVS says whether jobs can run on this machine itself: it needs root,
 // IPVS in the kernel, and network namespaces. DIRECTOR_VM_NATIVE=no says no.
 func nativeIPVS() bool {

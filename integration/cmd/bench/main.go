@@ -4,7 +4,11 @@
 //	make bench
 //
 // It runs in the guest of package vm, as root. An emulated processor is several
-// times slower than a real one, so that the ratios are what counts.
+// times slower than a real one, so that the ratios are what counts. What needs no
+// IPVS (checks, of which keepalived makes none without it, and routers) can be
+// measured on the machine itself:
+//
+//	make bench-native
 package main
 
 import (
@@ -39,7 +43,7 @@ func main() {
 func run(trials int, file, only string) error {
 	out := os.Getenv(vm.OutVariable)
 	if out == "" || os.Getenv(vm.ProgramVariable) == "" {
-		return fmt.Errorf("this measures in a guest: run make bench")
+		return fmt.Errorf("this measures in a guest: run make bench, or make bench-native")
 	}
 	measured := false
 	b := &bench{peers: []peer{keepalived{}, director{}}, trials: trials}

@@ -13,7 +13,8 @@ import (
 type work struct {
 	virtuals int           // virtual servers 10.1.x.y:80
 	reals    int           // of each; zero is ten
-	check    time.Duration // interval of a tcp check on each real server; zero is none
+	check    time.Duration // interval of a check on each real server; zero is none
+	kind     string        // of the check: http, else tcp
 	odd      int           // the real server whose weight is not 1, counted over all
 	weight   int           // its weight
 	pair     pair
@@ -76,7 +77,7 @@ func (director) config(w work) string {
 	for v := range w.virtuals {
 		fmt.Fprintf(&b, "virtual_server \"%s:80\" {\n  address = \"%s:80\"\n  scheduler = \"wlc\"\n  forward = \"nat\"\n  on_failure = \"remove\"\n", vip(v), vip(v))
 		if w.check > 0 {
-			fmt.Fprintf(&b, "  check \"tcp\" {\n    interval = %q\n    timeout = \"3s\"\n    rise = 1\n    fall = 1\n  }\n", w.check.String())
+			fmt.Fprintf(&b, "  check %q {\n    interval = %q\n    timeout = \"3s\"\n    rise = 1\n    fall = 1\n  }\n", cmp.Or(w.kind, "tcp"), w.check.String())
 		}
 		for r := range w.realsOf() {
 			x := v*w.realsOf() + r
@@ -142,7 +143,10 @@ func (keepalived) config(w work) string {
 		for r := range w.realsOf() {
 			x := v*w.realsOf() + r
 			fmt.Fprintf(&b, "    real_server %s 80 {\n        weight %d\n", real(x), w.weightOf(x))
-			if w.check > 0 {
+			switch {
+			case w.check > 0 && w.kind == "http":
+				b.WriteString("        HTTP_GET {\n            url {\n                path /\n                status_code 200\n            }\n            connect_timeout 3\n            retry 0\n        }\n")
+			case w.check > 0:
 				b.WriteString("        TCP_CHECK {\n            connect_timeout 3\n            retry 0\n        }\n")
 			}
 			b.WriteString("    }\n")

@@ -27,8 +27,17 @@ options before the command:
 
 // options are the flags that go before the command.
 type options struct {
-	limit time.Duration
-	out   string
+	limit  time.Duration
+	out    string
+	native bool
+}
+
+// prepare makes the machine that the options ask for.
+func (o options) prepare(ctx context.Context) (*vm.Machine, error) {
+	if o.native {
+		return vm.PrepareNative(ctx, say)
+	}
+	return vm.Prepare(ctx, say)
 }
 
 func main() {
@@ -50,6 +59,7 @@ func run(ctx context.Context, args []string) (int, error) {
 	flags.Usage = func() { fmt.Fprint(flags.Output(), usage); flags.PrintDefaults() }
 	flags.DurationVar(&opts.limit, "limit", 10*time.Minute, "time for the whole boot")
 	flags.StringVar(&opts.out, "out", "", "a `folder` that the guest may write to; it finds its name in $"+vm.OutVariable)
+	flags.BoolVar(&opts.native, "native", false, "run on this machine itself, even if its kernel has no IPVS (as root)")
 	if err := flags.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
 			return 0, nil
@@ -73,7 +83,7 @@ func run(ctx context.Context, args []string) (int, error) {
 	command, rest := flags.Arg(0), flags.Args()[1:]
 	switch command {
 	case "prepare":
-		machine, err := vm.Prepare(ctx, say)
+		machine, err := opts.prepare(ctx)
 		if err != nil {
 			return 125, err
 		}
@@ -126,7 +136,7 @@ func execute(ctx context.Context, opts options, args []string) (int, error) {
 	if err != nil {
 		return 2, err
 	}
-	machine, err := vm.Prepare(ctx, say)
+	machine, err := opts.prepare(ctx)
 	if err != nil {
 		return 125, err
 	}

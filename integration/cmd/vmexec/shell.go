@@ -29,7 +29,7 @@ func shell(ctx context.Context, opts options, args []string) (int, error) {
 	if err != nil {
 		return execute(ctx, opts, args)
 	}
-	machine, err := vm.Prepare(ctx, say)
+	machine, err := opts.prepare(ctx)
 	if err != nil {
 		return 125, err
 	}

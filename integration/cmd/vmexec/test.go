@@ -27,7 +27,7 @@ func test(ctx context.Context, opts options, args []string) (int, error) {
 		fmt.Printf("%8.1f s  %s\n", time.Since(started).Seconds(), name)
 		started = time.Now()
 	}
-	machine, err := vm.Prepare(ctx, say)
+	machine, err := opts.prepare(ctx)
 	if err != nil {
 		return 125, err
 	}

@@ -27,8 +27,8 @@ type job struct {
 }
 
 // batchSize is how many jobs are done before it is seen anew what is due: to see it
-// takes a look at every lease.
-const batchSize = 64
+// takes a look at every lease. The renewal of many leases takes as long as renewalJobs.
+const batchSize, renewalJobs = 64, 8
 
 // agenda returns what is due, the most urgent first and then what has waited
 // the longest, and when the next thing will be, if there is one. A takeover does
@@ -94,8 +94,7 @@ func sooner(a, b time.Time) time.Time {
 
 // batch does what is due, until there are new wishes.
 func (k *keeper) batch(due []job) {
-	due = due[:min(len(due), batchSize)]
-	for len(due) > 0 && len(k.wishes) == 0 {
+	for room := batchSize; room > 0 && len(due) > 0 && len(k.wishes) == 0; room-- {
 		j := due[0]
 		if j.do == choreRenew {
 			n := 1
@@ -103,7 +102,7 @@ func (k *keeper) batch(due []job) {
 				n++
 			}
 			k.renew(due[:n])
-			due = due[n:]
+			due, room = due[n:], room-(renewalJobs-1)
 			continue
 		}
 		k.doIfDue(j.l, j.do)

@@ -204,3 +204,35 @@ func TestAgendaRests(t *testing.T) {
 		}
 	})
 }
+
+// TestBatch does so much before it is seen anew what is due that a look at all
+// leases is seldom, and no more of what takes its time: a renewal of many is one call.
+func TestBatch(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		k := newKeeper(nopLog(), &slowKernel{ends: make(map[netip.Prefix]time.Time)})
+		now := time.Now()
+		due := func(do chore, held bool) []job {
+			var list []job
+			for i := range 1000 {
+				l := &lease{w: wish{member: &member{}, lease: time.Minute, intent: keep, owned: do == choreAdd}, prefix: netip.PrefixFrom(netip.AddrFrom4([4]byte{10, 4, byte(i >> 8), byte(i)}), 32), held: held, dueAt: now}
+				list = append(list, job{l, do, int(do) + 1, now})
+			}
+			return list
+		}
+		count := func(list []job) (done int) {
+			k.batch(list)
+			for _, j := range list {
+				if j.l.held && j.l.dueAt.After(now) {
+					done++
+				}
+			}
+			return done
+		}
+		if n := count(due(choreRenew, true)); n != batchSize/renewalJobs*renewSize {
+			t.Errorf("%d leases renewed at once, want %d", n, batchSize/renewalJobs*renewSize)
+		}
+		if n := count(due(choreAdd, false)); n != batchSize {
+			t.Errorf("%d addresses put up at once, want %d", n, batchSize)
+		}
+	})
+}

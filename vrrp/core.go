@@ -144,14 +144,9 @@ func (c *core) bury() {
 	c.departing = slices.DeleteFunc(c.departing, func(m *member) bool { return m.state != Master })
 }
 
-// held tells that a member's addresses are up and announced. If it has waited for
-// that, it speaks from now on, together with its sync group.
+// held tells that a member's addresses are up and announced.
 func (c *core) held(now time.Time, m *member) {
-	waited := m.silent
 	c.step(now, now, m, event{kind: evHeld})
-	if waited && m.speaks() {
-		m.joinIn()
-	}
 }
 
 // handover makes masters leave if others take over, by an operator's wish. A
@@ -329,6 +324,7 @@ func (c *core) settle(now time.Time, t *team) {
 // from base: for a timer that is the time it was due, so that a late
 // advertisement does not delay all that follow.
 func (c *core) step(now, base time.Time, m *member, ev event) {
+	spoke := m.speaks()
 	for _, a := range m.step(ev) {
 		switch a.kind {
 		case actSet:
@@ -354,6 +350,9 @@ func (c *core) step(now, base time.Time, m *member, ev event) {
 		case actProblem:
 			c.effects = append(c.effects, effect{kind: effProblem, member: m, problem: a.reason})
 		}
+	}
+	if m.speaks() && (!spoke || ev.kind == evAdvert) {
+		m.joinIn(now)
 	}
 	if len(m.team.members) == 1 {
 		c.notice(now, m)

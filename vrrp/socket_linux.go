@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -158,8 +157,8 @@ func (s *socket) receive(f *frame) (bool, error) {
 	if !s.unread {
 		return false, nil
 	}
-	// Before it is read: what a backup takes longer for here it would take over later.
-	f.at = time.Now()
+	// What a backup takes longer for here it would take over later.
+	f.at = s.desk.poller.Looked()
 	s.in.prepare(f.buf[:], s.oob[:])
 	if !s.in.receive(uintptr(s.fd)) {
 		s.desk.emptied(s)

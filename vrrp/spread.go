@@ -51,12 +51,15 @@ func (m *member) putOff(n int, late time.Duration) bool {
 // speaks tells whether the member's main timer is for its advertisements.
 func (m *member) speaks() bool { return m.serving() && !m.stalled && !m.silent }
 
-// joinIn has a master that begins to speak do it together with its sync group from
-// the next time on, which comes sooner so: each time apart wakes two machines.
-func (m *member) joinIn() {
+// joinIn has a master speak together with its sync group from the next time on,
+// which comes sooner so: after it has begun to, or has spoken out of turn. Each
+// time apart wakes two machines, and a backup takes the group over when it has
+// missed the last of them.
+func (m *member) joinIn(now time.Time) {
 	for _, o := range m.team.members {
-		if o != m && o.speaks() && o.p.interval == m.p.interval && o.due[mainTimer].Before(m.due[mainTimer]) {
-			m.due[mainTimer] = o.due[mainTimer]
+		at := o.due[mainTimer]
+		if o != m && o.speaks() && o.p.interval == m.p.interval && at.After(now) && at.Before(m.due[mainTimer]) {
+			m.due[mainTimer] = at
 		}
 	}
 }

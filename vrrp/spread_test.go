@@ -144,15 +144,26 @@ func TestSilenceCountsFromArrival(t *testing.T) {
 }
 
 // TestSyncGroupSpeaksTogether has a sync group preempt. Its addresses are up one
-// after the other, and so are the first advertisements; from the next on both are one.
+// after the other, and so are the first advertisements; from the next on both are
+// one, also after one of them has answered a master that leaves.
 func TestSyncGroupSpeaksTogether(t *testing.T) {
 	l := stillLoop(t, many(2)...)
 	l.orders.Config.SyncGroups = []SyncGroup{{Name: "both", Groups: []string{"0", "1"}}}
 	now := time.Now()
 	l.apply(now)
 	c := &l.core
+	hear := func(m *member, priority uint8) {
+		c.receive(now, now, m, heard{priority: priority, interval: m.p.interval, src: netip.MustParseAddr("10.0.0.9")})
+	}
+	together := func(when string) {
+		t.Helper()
+		first, second := c.members[0].due[mainTimer], c.members[1].due[mainTimer]
+		if !first.Equal(second) || !first.After(now) {
+			t.Errorf("%s: one speaks %v after the other, the first in %v", when, second.Sub(first), first.Sub(now))
+		}
+	}
 	for _, m := range c.members {
-		c.receive(now, now, m, heard{priority: 50, interval: m.p.interval, src: netip.MustParseAddr("10.0.0.9")})
+		hear(m, 50)
 	}
 	for c.members[0].state == Backup {
 		now = c.next()
@@ -165,7 +176,11 @@ func TestSyncGroupSpeaksTogether(t *testing.T) {
 		now = now.Add(m.p.interval / 10)
 		c.held(now, m)
 	}
-	if first, second := c.members[0].due[mainTimer], c.members[1].due[mainTimer]; !first.Equal(second) || !first.After(now) {
-		t.Errorf("one speaks %v after the other, the first in %v", second.Sub(first), first.Sub(now))
-	}
+	together("addresses are up")
+	now = now.Add(time.Millisecond)
+	hear(c.members[1], 0)
+	together("another master has left")
+	now = c.next()
+	c.fire(now)
+	together("both have spoken")
 }

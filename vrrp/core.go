@@ -75,6 +75,13 @@ type change struct {
 	why *cause
 }
 
+// takeover tells whether a master will have been silent for too long at a time.
+func (c *core) takeover(at time.Time) bool {
+	return slices.ContainsFunc(c.members, func(m *member) bool {
+		return m.state == Backup && m.due[mainTimer].Equal(at)
+	})
+}
+
 // take returns the effects since the last take. The slice is valid until the
 // core is called again.
 func (c *core) take() []effect {

@@ -8,8 +8,9 @@ type desk interface {
 	// open joins the VRRP group of a family on an interface.
 	open(l link, v6 bool) (port, error)
 	// wait returns when until has come, a packet at a port, or a nudge, or was
-	// since the last wait; perhaps sooner.
-	wait(until time.Time)
+	// since the last wait; perhaps sooner. When it is to be punctual it does not
+	// sleep at the end.
+	wait(until time.Time, punctual bool)
 	// nudge ends the present wait, or the next. Any goroutine may.
 	nudge()
 	close()

@@ -121,7 +121,7 @@ func (h *lanHost) sit() (desk, error) {
 	return &lanDesk{host: h, nudges: make(chan struct{}, 1), timer: time.NewTimer(time.Hour)}, nil
 }
 
-func (d *lanDesk) wait(until time.Time) {
+func (d *lanDesk) wait(until time.Time, _ bool) {
 	d.timer.Reset(someWait(time.Until(until)))
 	select {
 	case <-d.nudges:

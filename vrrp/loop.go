@@ -92,7 +92,8 @@ func (l *loop) run(ctx context.Context) error {
 			l.tell(now, true)
 			return nil
 		}
-		l.desk.wait(l.deadline())
+		until := l.deadline()
+		l.desk.wait(until, l.core.takeover(until))
 		// What has been received counts before what has run out.
 		l.listen()
 		l.letters()

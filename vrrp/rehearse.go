@@ -32,7 +32,7 @@ func (s *stage) overhear(link, bool, []netip.Addr) (ear, error) { return nil, er
 type stageDesk struct{ stage *stage }
 
 func (d stageDesk) open(link, bool) (port, error) { return d.stage, nil }
-func (stageDesk) wait(time.Time)                  {}
+func (stageDesk) wait(time.Time, bool)            {}
 func (stageDesk) nudge()                          {}
 func (stageDesk) close()                          {}
 

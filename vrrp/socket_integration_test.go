@@ -29,7 +29,7 @@ func TestReceivedInTime(t *testing.T) {
 				t.Fatal(err)
 			}
 			var f frame
-			d.wait(time.Now().Add(time.Minute))
+			d.wait(time.Now().Add(time.Minute), false)
 			if came, err := p.receive(&f); err != nil || !came {
 				t.Fatalf("received: %t, %v", came, err)
 			}

@@ -31,7 +31,7 @@ func stillLoop(tb testing.TB, groups ...Group) *loop {
 	return l
 }
 
-// received is a packet as the receiver hands it over.
+// received is a packet as a port hands it over.
 func received(l *loop, src netip.Addr, a *advert) *frame {
 	f := &l.frame
 	f.src, f.dst, f.ttl = src, group4, 255

@@ -152,6 +152,11 @@ func replace[T any](ch chan T, v T) {
 	ch <- v
 }
 
+// someWait returns wait, but never none at all: a timer that has run out when it
+// is set is fired by whoever looks at it, and Go 1.26's race detector crashes when
+// two goroutines of one synctest bubble do that at the same time.
+func someWait(wait time.Duration) time.Duration { return max(wait, 1) }
+
 // run works until ctx is done. Addresses that are held then stay until their
 // lease ends.
 func (k *keeper) run(ctx context.Context) error {

@@ -128,11 +128,6 @@ func (l *loop) watched(ls links) {
 	l.desk.nudge()
 }
 
-// someWait returns wait, but never none at all: a timer that has run out when it
-// is set is fired by whoever looks at it, and Go 1.26's race detector crashes when
-// two goroutines of one synctest bubble do that at the same time.
-func someWait(wait time.Duration) time.Duration { return max(wait, 1) }
-
 // deadline is when the loop has something to do without being asked.
 func (l *loop) deadline() time.Time {
 	at := sooner(sooner(l.lastState.Add(statusEvery), l.graceEnd()), sooner(l.tellAt, l.fitAt))

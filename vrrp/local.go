@@ -102,6 +102,14 @@ func (r *Local) Run(ctx context.Context) error {
 	group.Go(func() error { return l.fitter.run(inner) })
 	group.Go(func() error { return r.host.watch.watch(inner, l.watched) })
 	group.Go(func() error {
+		select {
+		case <-ctx.Done():
+			d.nudge()
+		case <-inner.Done():
+		}
+		return nil
+	})
+	group.Go(func() error {
 		defer cancel()
 		defer l.close()
 		return l.run(ctx)

@@ -77,7 +77,6 @@ func newLoop(r *Local, d desk, group *errgroup.Group, ctx context.Context) *loop
 
 // run is the loop.
 func (l *loop) run(ctx context.Context) error {
-	defer context.AfterFunc(ctx, l.desk.nudge)()
 	defer l.record()
 	for {
 		now := time.Now()

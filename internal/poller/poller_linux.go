@@ -66,9 +66,13 @@ func New(handle func(fd int, events uint32) (enough bool)) (*Poller, error) {
 	return p, nil
 }
 
-// Close ends the Poller. Descriptors that were added stay open.
+// Close ends the Poller. Descriptors that were added stay open. A Wake that comes
+// later does nothing.
 func (p *Poller) Close() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	unix.Close(p.timer)
+	p.timer = -1 // by now the number may be somebody else's
 	p.file.Close()
 }
 

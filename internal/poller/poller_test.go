@@ -38,6 +38,36 @@ func TestSleep(t *testing.T) {
 	}
 }
 
+// TestWakeAfterClose leaves the descriptor alone that has the timer's number by then.
+func TestWakeAfterClose(t *testing.T) {
+	p, err := New(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	number := p.timer
+	p.Close()
+	other, err := unix.TimerfdCreate(unix.CLOCK_MONOTONIC, unix.TFD_CLOEXEC)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(other)
+	if other != number {
+		if err := unix.Dup3(other, number, unix.O_CLOEXEC); err != nil {
+			t.Fatal(err)
+		}
+		defer unix.Close(number)
+	}
+	p.Wake()
+	var spec unix.ItimerSpec
+	if err := unix.TimerfdGettime(other, &spec); err != nil {
+		t.Fatal(err)
+	}
+	ready, err := unix.Poll([]unix.PollFd{{Fd: int32(other), Events: unix.POLLIN}}, 10)
+	if err != nil || ready > 0 || spec.Value != (unix.Timespec{}) {
+		t.Errorf("another timer was set: %v, ready %d, %v", spec.Value, ready, err)
+	}
+}
+
 // TestSleepIsSetAnew: an earlier time that was not waited for is forgotten.
 func TestSleepIsSetAnew(t *testing.T) {
 	p := open(t, nil)

@@ -96,7 +96,7 @@ func (l *loop) run(ctx context.Context) error {
 		// What has been received counts before what has run out.
 		l.listen()
 		l.letters()
-		if now := time.Now(); !l.deadline().After(now) {
+		if now := time.Now(); !until.After(now) {
 			l.fire(now)
 		}
 	}

@@ -81,8 +81,9 @@ func (l *loop) listen() {
 			if err != nil {
 				l.log.Warn("VRRP socket failed, opening it again", zap.Error(err))
 				l.bury(t)
+				break
 			}
-			if err != nil || !came {
+			if !came {
 				break
 			}
 			now := time.Now()

@@ -37,7 +37,11 @@ func newOutlet(ifi *net.Interface) (*outlet, error) {
 func (o *outlet) send(frame []byte) error {
 	o.out.prepare(frame, nil)
 	o.out.header.Name, o.out.header.Namelen = nil, 0 // the frame says where it goes
-	if err := o.out.on(o.raw, o.sent); err != nil {
+	err := o.raw.Control(o.sent)
+	if err == nil && o.out.err != 0 {
+		err = o.out.err
+	}
+	if err != nil {
 		return fmt.Errorf("send frame: %w", err)
 	}
 	return nil

@@ -1,7 +1,6 @@
 package vrrp
 
 import (
-	"syscall"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -38,17 +37,6 @@ func (d *datagram) send(fd uintptr) { d.call(unix.SYS_SENDMSG, fd, unix.MSG_DONT
 func (d *datagram) receive(fd uintptr) bool {
 	d.call(unix.SYS_RECVMSG, fd, 0)
 	return d.err != unix.EAGAIN
-}
-
-// on makes a call, which is send, on the descriptor of a socket.
-func (d *datagram) on(conn syscall.RawConn, call func(fd uintptr)) error {
-	if err := conn.Control(call); err != nil {
-		return err
-	}
-	if d.err != 0 {
-		return d.err
-	}
-	return nil
 }
 
 func (d *datagram) call(number, fd, flags uintptr) {

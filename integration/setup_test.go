@@ -12,6 +12,7 @@ import (
 
 	"github.com/lvs-director/director/integration/lab"
 	"github.com/lvs-director/director/integration/vm"
+	"github.com/lvs-director/director/internal/engine"
 )
 
 func TestMain(m *testing.M) {
@@ -82,6 +83,36 @@ func awaitReady(t *testing.T, d *lab.Director) {
 			err = fmt.Errorf("%s is not in sync with the kernel: %s", d.Node, status.Kernel.LastError)
 		}
 		return err
+	}))
+}
+
+// handOver has a master hand over, and waits until another has been master of each
+// of the groups since, however soon it was preempted again.
+func handOver(t *testing.T, from, to *lab.Director, groups ...string) {
+	t.Helper()
+	masteries := func(group string) (n int, err error) {
+		events, err := to.Events(engine.KindRole)
+		for _, e := range events {
+			if e.Group == group && e.To == "MASTER" {
+				n++
+			}
+		}
+		return n, err
+	}
+	before := make([]int, len(groups))
+	for i, group := range groups {
+		var err error
+		before[i], err = masteries(group)
+		must(t, err)
+	}
+	must(t, from.Failover())
+	must(t, lab.Await(10*time.Second, func() error {
+		for i, group := range groups {
+			if n, err := masteries(group); err != nil || n == before[i] {
+				return fmt.Errorf("%s has not become master of group %s (%v)", to.Node, group, err)
+			}
+		}
+		return nil
 	}))
 }
 

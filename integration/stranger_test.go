@@ -107,8 +107,7 @@ vrrp_sync_group "both" { groups = ["front", "six"] }
 		must(t, err)
 		questions = append(questions, q)
 	}
-	must(t, a.Failover())
-	must(t, b.AwaitGroup("six", "MASTER", 10*time.Second))
+	handOver(t, a, b, "six")
 	master()
 	for _, q := range questions {
 		_, err := q.Packet(20 * time.Second)
@@ -135,8 +134,7 @@ vrrp_sync_group "both" { groups = ["front", "six"] }
 	must(t, n.Client.AddAddress("eth0", netip.PrefixFrom(lab.VIPv6(0), 128)))
 	mac, err := n.Client.MAC("eth0")
 	must(t, err)
-	must(t, a.Failover()) // who becomes master asks soon
-	must(t, b.AwaitGroup("six", "MASTER", 10*time.Second))
+	handOver(t, a, b, "six") // who becomes master asks soon
 	master()
 	must(t, lab.Await(30*time.Second, func() error {
 		status, err := a.Command("status")

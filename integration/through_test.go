@@ -49,7 +49,7 @@ func throughConfig(priority, servers int) string {
 	b.WriteString("ipvs {\n  resync = \"500ms\"\n  sysctl { accept_local = true }\n}\n")
 	for id, list := range [][]string{{"10.0.0.100/24", "10.0.0.101/24", "10.0.0.102/24", "10.0.0.103/24", "10.0.0.105/24"},
 		{"fd00:a::65/64", "fd00:a::66/64", "fd00:a::67/64"}} {
-		fmt.Fprintf(&b, "vrrp \"group%d\" {\n  interface = \"eth0\"\n  virtual_router_id = %d\n  priority = %d\n  advertise_interval = \"200ms\"\n  addresses = [\"%s\"]\n}\n",
+		fmt.Fprintf(&b, "vrrp \"group%d\" {\n  interface = \"eth0\"\n  virtual_router_id = %d\n  priority = %d\n  advertise_interval = \"200ms\"\n  preempt = false\n  addresses = [\"%s\"]\n}\n",
 			id, 61+id, priority, strings.Join(list, `", "`))
 	}
 	for _, p := range throughPools {
@@ -185,8 +185,7 @@ func TestThrough(t *testing.T) {
 	t.Run("failover", func(t *testing.T) {
 		before, err := b.Events(engine.KindReal)
 		must(t, err)
-		must(t, a.Failover())
-		must(t, errors.Join(b.AwaitGroup("group0", "MASTER", 10*time.Second), b.AwaitGroup("group1", "MASTER", 10*time.Second)))
+		handOver(t, a, b, "group0", "group1")
 		started := probesOf(t, b)
 		must(t, lab.Await(20*time.Second, func() error { // several probes of each on the new master
 			if now := probesOf(t, b); now.Before(started.Add(3 * time.Second)) {

@@ -32,7 +32,7 @@ type bench struct {
 func main() {
 	trials := flag.Int("trials", 5, "how often each thing is measured; the table has the medians")
 	file := flag.String("file", "performance.md", "the `file` below the output folder; what is measured is replaced in its table")
-	only := flag.String("only", "", "what begins so of program, group, reload, checks, routers, punctual, failover-1s, failover-100ms, failover-10ms")
+	only := flag.String("only", "", "what begins so of program, group, reload, checks, routers, punctual, takeover, failover-1s, failover-100ms, failover-10ms")
 	flag.Parse()
 	if err := run(*trials, *file, *only); err != nil {
 		fmt.Fprintf(os.Stderr, "bench: %v\n", err)
@@ -52,6 +52,7 @@ func run(trials int, file, only string) error {
 		run  func() error
 	}{
 		{"program", b.program}, {"group", b.group}, {"reload", b.reload}, {"checks", b.checks}, {"routers", b.routers}, {"punctual", b.punctual},
+		{"takeover", b.takeover},
 		{"failover-1s", func() error { return b.failover(time.Second, b.trials) }},
 		{"failover-100ms", func() error { return b.failover(100*time.Millisecond, b.trials) }},
 		// A third of what is measured is when between two advertisements it happens.

@@ -26,7 +26,11 @@ type work struct {
 type pair struct {
 	interval time.Duration // zero: there is none
 	priority int
+	bare     bool // without the synchronisation and the server
 }
+
+// served says whether there is a server behind.
+func (p pair) served() bool { return p.interval > 0 && !p.bare }
 
 // vip and real name the virtual server v and its real server r.
 func vip(v int) string  { return fmt.Sprintf("10.1.%d.%d", v/250, v%250+1) }
@@ -97,17 +101,23 @@ func (director) config(w work) string {
 			x+1, x+1, virtual(x, 0), virtual(x, 1), virtual(x, 2), virtual(x, 3))
 	}
 	if p := w.pair; p.interval > 0 {
+		connections := ""
+		if p.served() {
+			connections = "  connection_sync { interface = \"eth1\" }\n"
+		}
 		for _, g := range []struct {
 			name, link, address, more string
 			id                        int
 		}{
-			{"front", "eth0", lab.VIP(0).String() + "/24", "  connection_sync { interface = \"eth1\" }\n", 51},
+			{"front", "eth0", lab.VIP(0).String() + "/24", connections, 51},
 			{"inside", "eth1", lab.InsideVIP.String() + "/24", "", 52},
 		} {
 			fmt.Fprintf(&b, "vrrp %q {\n  interface = %q\n  virtual_router_id = %d\n  priority = %d\n  advertise_interval = %q\n  addresses = [%q]\n%s}\n",
 				g.name, g.link, g.id, p.priority, p.interval.String(), g.address, g.more)
 		}
 		b.WriteString("vrrp_sync_group \"pair\" { groups = [\"front\", \"inside\"] }\n")
+	}
+	if w.pair.served() {
 		fmt.Fprintf(&b, "virtual_server \"echo\" {\n  address = \"%v:7\"\n  protocol = \"udp\"\n  scheduler = \"rr\"\n  real_server \"%v:7\" {}\n}\n", lab.VIP(0), lab.ServerAddr(1))
 	}
 	return b.String()
@@ -131,7 +141,7 @@ func (keepalived) name() string { return "keepalived" }
 func (keepalived) config(w work) string {
 	var b strings.Builder
 	b.WriteString("global_defs {\n    router_id bench\n")
-	if w.pair.interval > 0 {
+	if w.pair.served() {
 		b.WriteString("    lvs_sync_daemon eth1 front id 51\n")
 	}
 	b.WriteString("}\n")
@@ -176,6 +186,8 @@ func (keepalived) config(w work) string {
 				g.name, g.link, g.id, p.priority, p.interval.Seconds(), g.address)
 		}
 		b.WriteString("vrrp_sync_group pair {\n    group {\n        front\n        inside\n    }\n}\n")
+	}
+	if w.pair.served() {
 		fmt.Fprintf(&b, "virtual_server %v 7 {\n    lb_algo rr\n    lb_kind NAT\n    protocol UDP\n    real_server %v 7 {\n        weight 1\n    }\n}\n", lab.VIP(0), lab.ServerAddr(1))
 	}
 	return b.String()

@@ -88,8 +88,14 @@ func (p *Process) PIDs() ([]int, error) {
 // Signal sends a signal to the process that was started.
 func (p *Process) Signal(sig syscall.Signal) error { return p.cmd.Process.Signal(sig) }
 
-// SignalAll sends a signal to it and to all that it started.
+// SignalAll sends a signal to it and to all that it started; SIGKILL to all at once.
 func (p *Process) SignalAll(sig syscall.Signal) error {
+	if sig == syscall.SIGKILL {
+		if err := os.WriteFile(filepath.Join(p.group, "cgroup.kill"), []byte("1"), 0); err != nil {
+			return fmt.Errorf("kill processes of %s: %w", p.Box.Name, err)
+		}
+		return nil
+	}
 	pids, err := p.PIDs()
 	if err != nil {
 		return err
@@ -102,11 +108,11 @@ func (p *Process) SignalAll(sig syscall.Signal) error {
 	return nil
 }
 
-// Kill ends all processes in the box's control group at once, as SIGKILL does,
-// and waits until they are gone.
+// Kill ends all processes in the box's control group at once, and waits until they
+// are gone.
 func (p *Process) Kill() error {
-	if err := os.WriteFile(filepath.Join(p.group, "cgroup.kill"), []byte("1"), 0); err != nil {
-		return fmt.Errorf("kill processes of %s: %w", p.Box.Name, err)
+	if err := p.SignalAll(syscall.SIGKILL); err != nil {
+		return err
 	}
 	<-p.done
 	return Await(10*time.Second, func() error {

@@ -1,17 +1,12 @@
 package lab
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"net"
 	"net/netip"
-	"strconv"
 	"sync"
 	"time"
-
-	"golang.org/x/net/icmp"
-	"golang.org/x/net/ipv4"
 )
 
 // patience is how late an answer may be and still count. It is less than what
@@ -39,21 +34,26 @@ type sample struct {
 // wire carries questions by number.
 type wire interface {
 	send(seq uint32) error
-	receive() (seq uint32, who string, err error)
+	receive() (answer, error)
 	Close() error
+}
+
+// answer is one to a question, and who gave it.
+type answer struct {
+	seq uint32
+	who string
+	at  time.Time // when it came, however late it was read
 }
 
 // Ping probes an address with ICMP echo every so often. Who answered is told by
 // the TTL: "A", "B", or the number.
 func (n *Namespace) Ping(addr netip.Addr, every time.Duration) (*Probe, error) {
 	w := &pingWire{to: &net.IPAddr{IP: addr.AsSlice()}, id: uint16(time.Now().UnixNano())}
-	err := n.Do(func() error {
-		conn, err := icmp.ListenPacket("ip4:icmp", "0.0.0.0")
-		if err != nil {
+	err := n.Do(func() (err error) {
+		if w.conn, err = net.ListenIP("ip4:icmp", nil); err != nil {
 			return err
 		}
-		w.conn = conn
-		return conn.IPv4PacketConn().SetControlMessage(ipv4.FlagTTL, true)
+		return stampArrivals(w.conn)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("ping %v from %s: %w", addr, n.Name, err)
@@ -65,8 +65,10 @@ func (n *Namespace) Ping(addr netip.Addr, every time.Duration) (*Probe, error) {
 func (n *Namespace) Ask(server netip.AddrPort, every time.Duration) (*Probe, error) {
 	w := &askWire{}
 	err := n.Do(func() (err error) {
-		w.conn, err = net.DialUDP("udp", nil, net.UDPAddrFromAddrPort(server))
-		return err
+		if w.conn, err = net.DialUDP("udp", nil, net.UDPAddrFromAddrPort(server)); err != nil {
+			return err
+		}
+		return stampArrivals(w.conn)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("ask %v from %s: %w", server, n.Name, err)
@@ -100,8 +102,7 @@ func (p *Probe) ask() {
 
 func (p *Probe) listen() {
 	for {
-		seq, who, err := p.wire.receive()
-		now := time.Now()
+		a, err := p.wire.receive()
 		if errors.Is(err, net.ErrClosed) {
 			return
 		}
@@ -109,8 +110,8 @@ func (p *Probe) listen() {
 			continue // an answer to somebody else, or an ICMP error
 		}
 		p.mu.Lock()
-		if int(seq) < len(p.samples) && p.samples[seq].answered.IsZero() {
-			p.samples[seq].answered, p.samples[seq].who = now, who
+		if int(a.seq) < len(p.samples) && p.samples[a.seq].answered.IsZero() {
+			p.samples[a.seq].answered, p.samples[a.seq].who = a.at, a.who
 		}
 		p.mu.Unlock()
 	}
@@ -196,71 +197,3 @@ func longestOutage(samples []sample, since time.Time) time.Duration {
 func (s sample) inTime() bool {
 	return !s.answered.IsZero() && s.answered.Sub(s.sent) <= patience
 }
-
-// pingWire is ICMP echo. The sequence number on the wire has only 16 bits, so
-// the whole number is in the data.
-type pingWire struct {
-	conn *icmp.PacketConn
-	to   *net.IPAddr
-	id   uint16
-	buf  [256]byte
-}
-
-func (w *pingWire) send(seq uint32) error {
-	echo := &icmp.Echo{ID: int(w.id), Seq: int(uint16(seq)), Data: binary.BigEndian.AppendUint32(nil, seq)}
-	packet, err := (&icmp.Message{Type: ipv4.ICMPTypeEcho, Body: echo}).Marshal(nil)
-	if err != nil {
-		return err
-	}
-	_, err = w.conn.WriteTo(packet, w.to)
-	return err
-}
-
-func (w *pingWire) receive() (uint32, string, error) {
-	size, control, _, err := w.conn.IPv4PacketConn().ReadFrom(w.buf[:])
-	if err != nil {
-		return 0, "", err
-	}
-	message, err := icmp.ParseMessage(1, w.buf[:size]) // 1 is IPPROTO_ICMP
-	if err != nil {
-		return 0, "", err
-	}
-	echo, ok := message.Body.(*icmp.Echo)
-	if !ok || message.Type != ipv4.ICMPTypeEchoReply || echo.ID != int(w.id) || len(echo.Data) != 4 {
-		return 0, "", errors.New("not an answer to us")
-	}
-	who := strconv.Itoa(control.TTL)
-	switch control.TTL {
-	case TTLA:
-		who = "A"
-	case TTLB:
-		who = "B"
-	}
-	return binary.BigEndian.Uint32(echo.Data), who, nil
-}
-
-func (w *pingWire) Close() error { return w.conn.Close() }
-
-// askWire is a UDP echo that adds its name.
-type askWire struct {
-	conn *net.UDPConn
-	buf  [256]byte
-}
-
-func (w *askWire) send(seq uint32) error {
-	_, err := w.conn.Write(binary.BigEndian.AppendUint32(nil, seq))
-	return err
-}
-
-func (w *askWire) receive() (uint32, string, error) {
-	size, err := w.conn.Read(w.buf[:])
-	if err != nil {
-		return 0, "", err
-	}
-	if size < 4 {
-		return 0, "", errors.New("not an answer to us")
-	}
-	return binary.BigEndian.Uint32(w.buf[:4]), string(w.buf[4:size]), nil
-}
-
-func (w *askWire) Close() error { return w.conn.Close() }

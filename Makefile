@@ -68,7 +68,7 @@ bench: build $(VM)
 
 bench-native: build $(VM)
 	CGO_ENABLED=0 $(GO) build -o bin/bench ./integration/cmd/bench
-	for part in checks routers; do DIRECTOR_PROGRAM=$(CURDIR)/bin/director $(VM) -native -limit 1h -out docs \
+	for part in checks routers takeover; do DIRECTOR_PROGRAM=$(CURDIR)/bin/director $(VM) -native -limit 1h -out docs \
 		exec bin/bench -file performance-native.md -only $$part -trials $(TRIALS) || exit; done
 
 fuzz:

@@ -5,7 +5,7 @@
 //
 // It runs in the guest of package vm, as root. An emulated processor is several
 // times slower than a real one, so that the ratios are what counts. What needs no
-// IPVS (checks, of which keepalived makes none without it, and routers) can be
+// IPVS (checks, of which keepalived makes none without it, routers, takeover) can be
 // measured on the machine itself:
 //
 //	make bench-native

@@ -62,6 +62,9 @@ func (b *bench) failoverOnce(p peer, interval time.Duration, event string) error
 	if err := settled(n, ping, ask, interval); err != nil {
 		return err
 	}
+	if err := lab.Ahead(); err != nil {
+		return err
+	}
 	what := fmt.Sprintf("failover at %v, %s: ", interval, event)
 
 	at := time.Now()

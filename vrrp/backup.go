@@ -79,16 +79,23 @@ func (m *machine) accepts(a heard) bool {
 	case m.p.priority == owner:
 		// "the Router that owns the addresses always preempts" (section 6.1).
 		return false
-	case !m.p.preempt:
+	case !m.p.preempt || m.delay == delayRuns:
 		return true
 	case m.p.preemptDelay <= 0 || m.delay == delayOver:
 		return false
 	}
-	if m.delay == delayIdle {
-		m.delay = delayRuns
-		m.set(delayTimer, m.p.preemptDelay)
-	}
+	m.delay = delayRuns
+	m.set(delayTimer, m.p.preemptDelay)
 	return true
+}
+
+// spare lets the master be that an operator has handed over to, although it is of
+// lower priority: it has hardly begun when a short interval's preemption comes.
+func (m *machine) spare(a heard) {
+	if a.priority < m.p.priority && m.p.priority != owner && m.p.preempt && m.p.preemptDelay < orderedStay {
+		m.delay = delayRuns
+		m.set(delayTimer, orderedStay)
+	}
 }
 
 // follow takes a's sender for the master.

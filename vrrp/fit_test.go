@@ -158,7 +158,7 @@ func TestFixtures(t *testing.T) {
 		expect("removed by somebody else", a, slices.Concat(statics, up)...)
 
 		ra.Order(Command{Failover: []string{"front"}})
-		time.Sleep(2 * time.Second)
+		time.Sleep(orderedStay + 2*time.Second)
 		expect("handed over, and back by rule", a, slices.Concat(down, up)...)
 		expect("taken over, and yielded", b, slices.Concat(up, down)...)
 

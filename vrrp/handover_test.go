@@ -16,7 +16,7 @@ func TestFailoverOrder(t *testing.T) {
 		if got := a.problems(); got != "failover of group back: no such group" {
 			t.Errorf("problems %q", got)
 		}
-		time.Sleep(time.Second)
+		time.Sleep(orderedStay + time.Second)
 		a.told()
 		b.Order(Command{Failover: []string{"front"}})
 		synctest.Wait()

@@ -12,7 +12,7 @@ import (
 func TestSplit(t *testing.T) {
 	duo(t, func(t *testing.T, a, b *router) {
 		a.Order(Command{Failover: []string{}})
-		time.Sleep(3 * time.Second)
+		time.Sleep(orderedStay + 2*time.Second)
 		synctest.Wait()
 		if s := a.status("front"); s.State != Master || s.Split.Adverts > 0 {
 			t.Errorf("%s, an ordinary takeover counts as a split: %+v", s.State, s.Split)

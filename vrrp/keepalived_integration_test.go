@@ -73,7 +73,7 @@ func TestDirectorBeforeKeepalived(t *testing.T) {
 			d = w.director(w.a, orders(mine))
 			w.eventually("director preempts again", starting, func() bool { return w.addressesUp(w.a, g) })
 			d.order(Command{Failover: []string{g.Name}})
-			// It comes back by rule after three intervals, too soon to look at addresses.
+			// The owner comes back at once, too soon to look at addresses.
 			w.eventually("keepalived follows a failover", skew, func() bool { return d.status(g.Name).Stats.ReleasedMaster > 0 })
 			if s := d.status(g.Name); s.Stats.Mismatched != 0 || len(s.Stats.Dropped) != 0 {
 				t.Errorf("keepalived's packets: %+v", s.Stats)

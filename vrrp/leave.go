@@ -53,9 +53,12 @@ func (m *machine) remain(reason *cause) {
 
 // left ends a leave: the successor a has been heard, or nobody.
 func (m *machine) left(a heard, after time.Duration) {
-	target, reason := m.target, m.reason
+	target, reason, ordered := m.target, m.reason, m.stays
 	if target == Backup {
 		m.enterBackup(a, reason)
+		if ordered {
+			m.spare(a)
+		}
 	} else {
 		m.become(target, reason)
 	}

@@ -282,7 +282,7 @@ func TestLeave(t *testing.T) {
 		{name: "goodbye is said again", given: stopping, event: fires(mainTimer), want: "send 0, set main 1s", state: Master},
 		{name: "nobody comes", given: stopping, event: fires(leaveTimer), want: "drop", state: Initialize},
 		{name: "failover: the successor is heard", given: handing, event: advertised(100, lowerIP),
-			want: "set main 3.5s, drop after 50ms", state: Backup},
+			want: "set main 3.5s, set delay 3s, drop after 50ms", state: Backup},
 		{name: "failover: nobody comes", given: handing, event: fires(leaveTimer),
 			want: "problem, announce, send 128, set main 1s", state: Master},
 		{name: "failover, and then the sync group must go", given: then(handing, event{kind: evDemote, reason: "sync partner"}),

@@ -29,6 +29,10 @@ const (
 	handoverMargin = 50 * time.Millisecond
 	handoverMax    = 10 * time.Second
 
+	// orderedStay is how long a master that an operator has handed over to is
+	// spared by a better router, if preempt_delay is not longer.
+	orderedStay = 3 * time.Second
+
 	// stallGrace is how long a router that has overslept listens before it
 	// decides anything.
 	stallGrace = 20 * time.Millisecond

@@ -88,16 +88,36 @@ func TestStopAlone(t *testing.T) {
 	}
 }
 
-// TestFailover hands over and comes back by rule, without a gap either way.
+// TestFailover hands over and comes back by rule, when the successor has had some
+// time, without a gap either way.
 func TestFailover(t *testing.T) {
 	s := pair(t, nil)
 	a, b := s.nodes[0], s.nodes[1]
 	a.do(func() { a.core.handover(a.clock(), "0", "failover") })
 	s.until(t, b, Master, s.answered)
+	s.must(t, orderedStay-time.Millisecond, func() error {
+		if !b.byID[0].serving() {
+			return errors.New("the successor is preempted")
+		}
+		return s.answered()
+	})
 	s.until(t, a, Master, s.answered)
 	s.must(t, time.Second, s.answered)
 	if b.holds[0] {
 		t.Error("both hold the address")
+	}
+}
+
+// TestFailoverThenFailure: who has handed over takes over at once when the successor dies.
+func TestFailoverThenFailure(t *testing.T) {
+	s := pair(t, nil)
+	a, b := s.nodes[0], s.nodes[1]
+	a.do(func() { a.core.handover(a.clock(), "0", "failover") })
+	s.until(t, b, Master, s.answered)
+	s.must(t, 500*time.Millisecond, s.answered)
+	b.kill()
+	if took, most := s.until(t, a, Master, anything), 4*a.params[0].interval; took > most {
+		t.Errorf("took over after %s, want at most %s", took, most)
 	}
 }
 

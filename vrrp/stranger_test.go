@@ -163,7 +163,7 @@ func TestStrangerThatAnswers(t *testing.T) {
 		// Whoever takes over again asks soon again.
 		lan.stranger("10.0.0.100", strangerMAC)
 		a.Order(Command{Failover: []string{"front"}})
-		time.Sleep(isAlone + askAgain + 3*time.Second)
+		time.Sleep(orderedStay + isAlone + askAgain + 3*time.Second)
 		synctest.Wait()
 		if s := a.status("front"); s.State != Master || !s.Stranger.Now {
 			t.Errorf("after the next takeover: %v, %+v", s.State, s.Stranger)

@@ -20,9 +20,11 @@ func (e *engine) beat(o *vrrp.Orders, seconds int) {
 	synctest.Wait()
 }
 
-// stopped orders a stop and waits for the end of Run.
+// stopped orders a stop and waits for the end of Run, and until its last report
+// has been noted.
 func (e *engine) stopped(t *testing.T) {
 	t.Helper()
+	defer synctest.Wait()
 	e.Order(vrrp.Command{Stop: true})
 	select {
 	case <-e.over:

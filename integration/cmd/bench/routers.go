@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -88,7 +87,7 @@ func (b *bench) routersOnce(p peer) error {
 	return r.Kill()
 }
 
-var heardAdvert = regexp.MustCompile(`^(\d+)\.(\d{6}) .*vrid (\d+),`)
+var heardAdvert = regexp.MustCompile(`^(\d+\.\d{6}) .*vrid (\d+),`)
 
 // offBeat returns by how much the times between two advertisements of one router
 // differ from the interval, in order, from what tcpdump has written.
@@ -100,16 +99,14 @@ func offBeat(text string, interval time.Duration) []time.Duration {
 		if m == nil {
 			continue
 		}
-		seconds, err1 := strconv.Atoi(m[1])
-		micros, err2 := strconv.Atoi(m[2])
-		if err1 != nil || err2 != nil {
+		at, err := time.ParseDuration(m[1] + "s")
+		if err != nil {
 			continue
 		}
-		at := time.Duration(seconds)*time.Second + time.Duration(micros)*time.Microsecond
-		if before, ok := last[m[3]]; ok {
+		if before, ok := last[m[2]]; ok {
 			off = append(off, (at - before - interval).Abs())
 		}
-		last[m[3]] = at
+		last[m[2]] = at
 	}
 	slices.Sort(off)
 	return off

@@ -6,7 +6,6 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
-	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -112,7 +111,7 @@ func (b *bench) takeoversOf(p peer, interval time.Duration, event string) error 
 type took struct{ advert, announcement time.Duration }
 
 var (
-	captured  = regexp.MustCompile(`^(\d+)\.(\d{6}) +\S+ +(In|Out|M|B) +(.*)`)
+	captured  = regexp.MustCompile(`^(\d+\.\d{6}) +\S+ +(In|Out|M|B) +(.*)`)
 	announced = regexp.MustCompile(`^ARP, (Request who-has|Reply) ` + regexp.QuoteMeta(lab.VIP(0).String()) + ` `)
 )
 
@@ -127,20 +126,18 @@ func takeovers(text string, interval time.Duration) []took {
 		if m == nil {
 			continue
 		}
-		seconds, err1 := strconv.Atoi(m[1])
-		micros, err2 := strconv.Atoi(m[2])
-		if err1 != nil || err2 != nil {
+		at, err := time.ParseDuration(m[1] + "s")
+		if err != nil {
 			continue
 		}
-		at := time.Duration(seconds)*time.Second + time.Duration(micros)*time.Microsecond
 		since := at - last
-		switch advert := strings.Contains(m[4], "VRRPv3, Advertisement"); {
-		case advert && m[3] != "Out":
+		switch advert := strings.Contains(m[3], "VRRPv3, Advertisement"); {
+		case advert && m[2] != "Out":
 			last, now = at, took{}
 		case last == 0 || since < 2*interval || now.announcement > 0:
 		case advert && now.advert == 0:
 			now.advert = since
-		case now.advert > 0 && m[3] == "Out" && announced.MatchString(m[4]):
+		case now.advert > 0 && m[2] == "Out" && announced.MatchString(m[3]):
 			now.announcement = since
 			list = append(list, now)
 		}

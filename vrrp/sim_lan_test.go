@@ -23,7 +23,7 @@ type sim struct {
 	cut      map[[2]int]bool // from, to: nothing arrives
 	dup      float64
 	mute     map[int]bool // groups whose LAN carries nothing
-	ordered  bool         // somebody was told to hand over
+	spared   time.Time    // until then a successor is, to whom somebody was told to hand over
 }
 
 // simEvent is something that will happen.

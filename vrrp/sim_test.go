@@ -129,7 +129,7 @@ func (s *sim) disturb(p params) {
 		n.do(func() { n.reload(g) })
 	case 10:
 		s.note("node %d is to hand over", n.id)
-		s.ordered = true
+		s.spared = s.now.Add(p.handover() + orderedStay)
 		n.do(func() { n.core.handover(n.clock(), "0", "failover") })
 	}
 }
@@ -149,9 +149,7 @@ func (s *sim) settles(p params) error {
 	// Twice: a router may first have to find out that a lower one is master,
 	// and a leave that nobody answers may be under way.
 	bound := 2*max(4*p.interval, 3*p.interval+time.Second*time.Duration(3-p.version)) + p.preemptDelay + handoverMargin + headStart + p.interval
-	if s.ordered {
-		bound += max(0, orderedStay-p.preemptDelay)
-	}
+	bound += max(0, s.spared.Sub(s.now))
 	if err := s.run(bound, s.teams); err != nil {
 		return err
 	}

@@ -29,7 +29,7 @@ func (k *keeper) adopt(ws []wish, now time.Time) {
 	for _, w := range ws {
 		for _, p := range w.addresses {
 			virtual[p.Addr()] = true
-			key := leaseKey{w.member, p, w.link.index}
+			key := w.key(p)
 			l := old[key]
 			if l == nil {
 				l = &lease{w: w, prefix: p, maybe: true, dueAt: now}
@@ -72,7 +72,7 @@ func (k *keeper) alike(ws []wish) bool {
 	i := 0
 	for _, w := range ws {
 		for _, p := range w.addresses {
-			if i == len(k.leases) || k.leases[i].key() != (leaseKey{w.member, p, w.link.index}) {
+			if i == len(k.leases) || k.leases[i].key() != w.key(p) {
 				return false
 			}
 			i++

@@ -18,12 +18,13 @@ func (l *loop) apply(now time.Time) {
 	places := make([]place, len(list))
 	for i, a := range list {
 		m := l.member(a)
-		m.group, m.link, m.tracks = a.group, a.link, a.tracks
+		m.group, m.link, m.tracks, m.own = a.group, a.link, a.tracks, a.own
 		if a.group.VirtualMAC {
 			m.link.vmac = virtualMAC(a.group.RouterID, a.group.v6())
 		}
 		m.tap = l.taps[tapKey{a.link.index, a.group.v6()}]
-		places[i] = place{member: m, team: a.team, params: a.params, fault: a.fault}
+		places[i] = place{member: m, team: a.team, params: a.params, fault: a.fault,
+			delay: l.started.Add(a.group.StartDelay).Sub(now)}
 	}
 	l.core.assign(now, places)
 	l.untap()
@@ -51,7 +52,7 @@ func (l *loop) member(a assessment) *member {
 func (m *member) wish() wish {
 	return wish{
 		member: m, link: m.link, addresses: m.group.held(),
-		lease: cmp.Or(m.group.Lease, defaultLease), owned: m.group.Priority == owner,
+		lease: cmp.Or(m.group.Lease, defaultLease), owned: m.group.Priority == owner || m.own,
 		intent: m.intent, dropAt: m.dropAt, announce: m.announce, doubt: m.doubt, how: m.group.Announce, suspect: m.asked,
 	}
 }

@@ -16,6 +16,7 @@ type assessment struct {
 	self   netip.Addr
 	params params
 	fault  fault
+	own    bool // its addresses are the machine's only ones: they are not to be removed
 	tracks []TrackStatus
 }
 
@@ -51,6 +52,10 @@ func assess(o Orders, ls links, tracked map[trackKey]counted, refused map[tapKey
 		}
 		if a.fault.reason == "" {
 			a.self, a.fault = g.self(a.link, virtual)
+			if own := a.link.own(g.v6()); a.fault.reason != "" && own.IsValid() && virtual(own) {
+				a.own = true
+				a.fault.reason = fmt.Sprintf("%s is virtual, and all that interface %s has to send from: only the owner, of priority 255, may send from it", own, g.Interface)
+			}
 		}
 		if a.fault.reason == "" && orphaned != "" {
 			a.fault = fault{reason: orphaned}
@@ -58,7 +63,7 @@ func assess(o Orders, ls links, tracked map[trackKey]counted, refused map[tapKey
 		a.params = params{
 			version: uint8(g.Version), priority: g.Priority, interval: g.Interval,
 			preempt: g.Preempt, preemptDelay: g.PreemptDelay, self: a.self,
-			startDelay: g.StartDelay, downAdverts: g.DownAdverts,
+			downAdverts: g.DownAdverts,
 		}
 		list = append(list, a)
 	}
@@ -139,6 +144,21 @@ func (g Group) check() error {
 	return nil
 }
 
+// packetSize is the length of its advertisements with their IP header.
+func (g Group) packetSize() int {
+	size := 20 + headerLen + 4*len(g.Addresses)
+	if g.v6() {
+		size = 40 + headerLen + 16*len(g.Addresses)
+	}
+	if g.Version == 2 {
+		size += passwordLen
+	}
+	if g.HMAC != nil {
+		size += trailerLen
+	}
+	return size
+}
+
 // place finds the group's interface.
 func (g Group) place(ls links) (link, fault) {
 	l, ok := ls[g.Interface]
@@ -147,6 +167,10 @@ func (g Group) place(ls links) (link, fault) {
 		return l, fault{reason: fmt.Sprintf("interface %s is missing", g.Interface), hard: true}
 	case !l.up:
 		return l, fault{reason: fmt.Sprintf("interface %s is down", g.Interface), hard: true}
+	case g.VirtualMAC && l.mtu > 0 && g.packetSize() > l.mtu:
+		// The kernel sends an IP packet in pieces, but not a frame.
+		return l, fault{reason: fmt.Sprintf("an advertisement of %d addresses has %d bytes, above the MTU of interface %s, %d: with virtual_mac it cannot be sent",
+			len(g.Addresses), g.packetSize(), g.Interface, l.mtu), hard: true}
 	}
 	return l, fault{}
 }

@@ -34,6 +34,7 @@ func TestAssess(t *testing.T) {
 		"eth1": {index: 3, name: "eth1", up: true, addresses: []linkAddress{ip("10.1.0.1/24")}},
 		"eth2": {index: 4, name: "eth2", addresses: []linkAddress{ip("10.2.0.1/24")}},
 		"eth3": {index: 5, name: "eth3", up: true, addresses: []linkAddress{ip("10.0.0.100/24"), {prefix: netip.MustParsePrefix("10.3.0.9/24"), mine: true}}},
+		"eth5": {index: 7, name: "eth5", mtu: 1500, up: true, addresses: []linkAddress{ip("fe80::5/64"), {prefix: netip.MustParsePrefix("10.0.0.100/24"), permanent: true}}},
 		"eth4": {index: 6, name: "eth4", up: true, addresses: []linkAddress{{prefix: netip.MustParsePrefix("fe80::4/64"), unusable: true}, ip("2001:db8::4/64")}},
 	}
 	inside := front(100)
@@ -50,6 +51,14 @@ func TestAssess(t *testing.T) {
 	}
 	six := front(150)
 	six.Addresses = []netip.Prefix{netip.MustParsePrefix("fe80::100/64")}
+	crowd := func(n int) Group { // on an interface of its own
+		g := on("eth5", six)
+		g.VirtualMAC = true
+		for i := range n - 1 {
+			g.Addresses = append(g.Addresses, netip.PrefixFrom(netip.AddrFrom16([16]byte{0x20, 1, 0x0d, 0xb8, 15: byte(i)}), 64))
+		}
+		return g
+	}
 	both := []SyncGroup{{Name: "gateway", Groups: []string{"front", "inside"}}}
 
 	tests := []struct {
@@ -65,6 +74,11 @@ func TestAssess(t *testing.T) {
 		{name: "missing interface", groups: []Group{on("eth9", front(150))}, want: "front FAULT hard: interface eth9 is missing"},
 		{name: "interface down", groups: []Group{on("eth2", front(150))}, want: "front FAULT hard: interface eth2 is down"},
 		{name: "only virtual addresses", groups: []Group{on("eth3", front(150))}, want: "front FAULT hard: interface eth3 has no IPv4 address to send from"},
+		{name: "only a virtual address, which is the machine's own", groups: []Group{on("eth5", front(150))},
+			want: "front FAULT hard: 10.0.0.100 is virtual, and all that interface eth5 has to send from: only the owner, of priority 255, may send from it"},
+		{name: "as many addresses as a frame holds", groups: []Group{crowd(90)}, want: "front 150"},
+		{name: "more addresses than a frame holds", groups: []Group{crowd(91)},
+			want: "front FAULT hard: an advertisement of 91 addresses has 1504 bytes, above the MTU of interface eth5, 1500: with virtual_mac it cannot be sent"},
 		{name: "the owner's are its own", groups: []Group{on("eth3", front(255))}, want: "front 255"},
 		{name: "link-local address not usable yet", groups: []Group{on("eth4", six)}, want: "front FAULT hard: interface eth4 has no link-local IPv6 address to send from"},
 		{name: "socket refused", groups: []Group{front(150)}, refused: map[tapKey]string{{2, false}: "no permission"}, want: "front FAULT hard: no permission"},

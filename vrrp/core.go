@@ -11,7 +11,7 @@ import (
 // told the time, and what is to be done is left in effects. One goroutine owns it.
 type core struct {
 	members   []*member // taking part, in configured order
-	departing []*member // no longer configured, until they have left by rule
+	departing []*member // no longer configured, until they have left by rule and answer no more
 	effects   []effect
 	crowds    map[slot]int // scratch of fire
 }
@@ -25,6 +25,7 @@ type member struct {
 	since time.Time         // of the state last reported
 	was   State             // the state last reported
 	fault fault             // as last told to the machine
+	rests time.Time         // when it answers no more for its addresses, once it has left
 
 	postponed bool // its next advertisement has been: see putOff
 
@@ -96,10 +97,13 @@ func (c *core) next() time.Time {
 	for _, list := range [2][]*member{c.members, c.departing} {
 		for _, m := range list {
 			for _, at := range m.due {
-				if !at.IsZero() && (first.IsZero() || at.Before(first)) {
-					first = at
-				}
+				first = sooner(first, at)
 			}
+		}
+	}
+	for _, m := range c.departing {
+		if m.state != Master {
+			first = sooner(first, m.rests)
 		}
 	}
 	return first
@@ -122,7 +126,7 @@ func (c *core) fire(now time.Time) {
 			}
 		}
 	}
-	c.bury()
+	c.bury(now)
 }
 
 // expire runs a timer that was due at a time.
@@ -143,12 +147,12 @@ func (c *core) receive(now, came time.Time, m *member, a heard) {
 	}
 	c.step(now, came, m, event{kind: evAdvert, advert: a})
 	c.settle(now, m.team)
-	c.bury()
+	c.bury(now)
 }
 
-// bury forgets those who have left.
-func (c *core) bury() {
-	c.departing = slices.DeleteFunc(c.departing, func(m *member) bool { return m.state != Master })
+// bury forgets those who have left, and linger no more.
+func (c *core) bury(now time.Time) {
+	c.departing = slices.DeleteFunc(c.departing, func(m *member) bool { return m.state != Master && !m.rests.After(now) })
 }
 
 // held tells that a member's addresses are up and announced.
@@ -254,6 +258,7 @@ type place struct {
 	team   string // name of the sync group, or empty
 	params params
 	fault  fault
+	delay  time.Duration // what is left of start_delay
 }
 
 // place brings one member to its place.
@@ -268,10 +273,14 @@ func (c *core) place(now time.Time, p place) {
 			c.step(now, now, m, event{kind: evFault, reason: p.fault.reason, hard: p.fault.hard})
 		}
 	case m.state == Initialize || m.state == Fault:
-		c.step(now, now, m, event{kind: evStartup, params: p.params})
-		if !m.serving() && m.team.serving() {
-			// Who joins a serving sync group serves at once, instead of
-			// taking the others down with it.
+		// Who joins a serving sync group serves at once, instead of taking the
+		// others down with it.
+		joins := m.team.serving()
+		if joins {
+			p.delay = 0
+		}
+		c.step(now, now, m, event{kind: evStartup, params: p.params, delay: p.delay})
+		if joins && !m.serving() {
 			c.step(now, now, m, event{kind: evPromote})
 		}
 	default:
@@ -351,6 +360,7 @@ func (c *core) step(now, base time.Time, m *member, ev event) {
 		case actHold:
 			c.effects = append(c.effects, effect{kind: effHold, member: m})
 		case actDrop:
+			m.rests = now.Add(a.after)
 			c.effects = append(c.effects, effect{kind: effDrop, member: m, after: a.after})
 		case actAnnounce:
 			c.effects = append(c.effects, effect{kind: effAnnounce, member: m})

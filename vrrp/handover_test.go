@@ -70,3 +70,72 @@ func TestSyncGroupFailover(t *testing.T) {
 		})
 	}
 }
+
+// TestStopLingers: who has heard his successor answers for 50 ms more, also when it
+// stops, or is no longer configured.
+func TestStopLingers(t *testing.T) {
+	for name, leave := range map[string]func(*router){
+		"stop":    func(r *router) { r.Order(Command{Stop: true}) },
+		"removal": func(r *router) { r.Order(Command{Orders: &Orders{}}) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			duo(t, func(t *testing.T, a, b *router) {
+				leave(a)
+				for !b.host.holds(vip) { // after the skew
+					time.Sleep(time.Millisecond)
+					synctest.Wait()
+				}
+				time.Sleep(linger - 5*time.Millisecond)
+				synctest.Wait()
+				if !a.host.holds(vip) {
+					t.Error("the address is gone at once")
+				}
+				time.Sleep(10 * time.Millisecond)
+				synctest.Wait()
+				if a.host.holds(vip) {
+					t.Error("the address is still there")
+				}
+			})
+		})
+	}
+}
+
+// TestTwoOwners: of two routers with priority 255 the one with the higher address
+// serves, and no flood of assertions goes on.
+func TestTwoOwners(t *testing.T) {
+	own := func(g *Group) { g.Priority = owner }
+	two(t, own, own, 10*time.Second, func(a, b *router) {
+		if s, o := a.status("front"), b.status("front"); s.State != Backup || o.State != Master {
+			t.Errorf("%s and %s, want BACKUP and MASTER", s.State, o.State)
+		}
+		n := a.host.lan.count()
+		time.Sleep(10 * time.Second)
+		if got := a.host.lan.count() - n; got > 101 {
+			t.Errorf("%d packets in 10 s, want one each 100 ms", got)
+		}
+		b.end()
+		time.Sleep(time.Second)
+		if s := a.status("front"); s.State != Master {
+			t.Errorf("%s when the other has gone, want MASTER", s.State)
+		}
+	})
+}
+
+// TestSlowStopEndsInTime: no ordered stop takes longer than those are told who wait for it.
+func TestSlowStopEndsInTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := front(100)
+		g.Interval = maxInterval3 / (10 * time.Millisecond) * (10 * time.Millisecond)
+		r := newLAN().add().boot(t, orders(g))
+		time.Sleep(5 * g.Interval)
+		if s := r.status("front"); s.State != Master {
+			t.Fatalf("%s: %s", s.State, s.Reason)
+		}
+		began := time.Now()
+		r.Order(Command{Stop: true})
+		r.wait()
+		if took := time.Since(began); took < handoverMax || took > StopTimeout {
+			t.Errorf("the stop took %s, want %s to %s", took, handoverMax, StopTimeout)
+		}
+	})
+}

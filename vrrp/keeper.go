@@ -101,10 +101,16 @@ type lease struct {
 type leaseKey struct {
 	member *member
 	prefix netip.Prefix
-	index  int // of the interface
+	index  int  // of the interface
+	vmac   bool // it is on the macvlan of that
 }
 
-func (l *lease) key() leaseKey { return leaseKey{l.w.member, l.prefix, l.w.link.index} }
+func (l *lease) key() leaseKey { return l.w.key(l.prefix) }
+
+// key is that of the lease of an address.
+func (w wish) key(p netip.Prefix) leaseKey {
+	return leaseKey{w.member, p, w.link.index, w.link.vmac != nil}
+}
 
 // keeper puts addresses on interfaces, renews them, takes them off and
 // announces them. It is apart from the loop because the kernel may take its
@@ -300,7 +306,8 @@ func (k *keeper) work(l *lease, do chore, now time.Time) {
 // group that was taken out and put back while it was still leaving.
 func (k *keeper) contested(l *lease) bool {
 	return slices.ContainsFunc(k.leases, func(o *lease) bool {
-		return o != l && o.prefix.Addr() == l.prefix.Addr() && o.w.link.index == l.w.link.index && o.w.intent == keep
+		is, was := o.key(), l.key()
+		return o != l && o.prefix.Addr() == l.prefix.Addr() && is.index == was.index && is.vmac == was.vmac && o.w.intent == keep
 	})
 }
 

@@ -13,6 +13,7 @@ type link struct {
 	index     int
 	name      string
 	mac       net.HardwareAddr
+	mtu       int  // 0: not known
 	up        bool // administratively, and there is a carrier
 	addresses []linkAddress
 
@@ -67,6 +68,16 @@ func (l link) source(v6 bool, virtual func(netip.Addr) bool) netip.Addr {
 		}
 	}
 	return netip.Addr{}
+}
+
+// own returns the first address that could be sent from if it were not virtual, and
+// that nobody put up for a while.
+func (l link) own(v6 bool) netip.Addr {
+	passing := make(map[netip.Addr]bool)
+	for _, a := range l.addresses {
+		passing[a.prefix.Addr()] = !a.permanent
+	}
+	return l.source(v6, func(ip netip.Addr) bool { return passing[ip] })
 }
 
 // global6 returns the first IPv6 address that reaches beyond the link.

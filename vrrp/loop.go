@@ -42,6 +42,7 @@ type loop struct {
 	orphaned  string    // why no engine watches the groups
 	tracked   map[trackKey]counted
 	trackDue  time.Time // when a track will count otherwise; zero: none will
+	started   time.Time // start_delay counts from here
 	stopping  bool
 	leftAt    time.Time // stopping: when the last master had left
 	kept      map[*member]kept
@@ -62,7 +63,7 @@ type loop struct {
 
 func newLoop(r *Local, d desk, group *errgroup.Group, ctx context.Context) *loop {
 	l := &loop{
-		log: r.log, router: r, host: r.host, desk: d, group: group, ctx: ctx,
+		log: r.log, router: r, host: r.host, desk: d, group: group, ctx: ctx, started: time.Now(),
 		keeper:      newKeeper(r.log, r.host.kernel),
 		fitter:      newFitter(r.log, r.host.tables, d.nudge),
 		taps:        make(map[tapKey]*tap),

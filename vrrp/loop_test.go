@@ -3,7 +3,9 @@ package vrrp
 import (
 	"context"
 	"errors"
+	"net/netip"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -229,4 +231,33 @@ func TestDeafReader(t *testing.T) {
 			t.Error(err)
 		}
 	})
+}
+
+// TestOwnAddressStays: a group that is given the machine's only address by mistake, or
+// that was its owner and is to be no longer, does not take it away.
+func TestOwnAddressStays(t *testing.T) {
+	for _, first := range []uint8{150, owner} {
+		synctest.Test(t, func(t *testing.T) {
+			h := newLAN().add()
+			h.change(func(ls links) {
+				l := ls["eth0"]
+				l.addresses = []linkAddress{{prefix: netip.MustParsePrefix(vip), permanent: true}}
+				ls["eth0"] = l
+			})
+			r := h.boot(t, orders(front(first)))
+			time.Sleep(time.Second)
+			o := orders(front(150))
+			r.Order(Command{Orders: &o})
+			time.Sleep(time.Second)
+			synctest.Wait()
+			if s := r.status("front"); s.State != Fault || !strings.Contains(s.Reason, "only the owner") {
+				t.Errorf("%s: %s", s.State, s.Reason)
+			}
+			r.Order(Command{Stop: true})
+			r.wait()
+			if !h.holds(vip) {
+				t.Error("the machine has lost its address")
+			}
+		})
+	}
 }

@@ -43,6 +43,7 @@ type event struct {
 	late   time.Duration // evTimer: how much later than set
 	advert heard         // evAdvert
 	params params        // evStartup, evParams
+	delay  time.Duration // evStartup: it is to wait before it takes part
 	reason string        // evFault, evShutdown, evHandover, evDemote
 	hard   bool          // evFault: nothing can be sent or served any more
 }
@@ -143,16 +144,15 @@ func (m *machine) initialize(ev event) {
 		// "(115) + Set Active_Adver_Interval to Advertisement_Interval, (120)
 		// set the Active_Down_Timer to Active_Down_Interval, (125) transition
 		// to the {Backup} state."
-		was := m.state
 		m.p = ev.params
 		m.fresh = true
 		if m.waiting {
 			return
 		}
-		if was == Initialize && m.p.startDelay > 0 {
-			m.waiting = true
-			m.reason = because("waits for %s after the start", m.p.startDelay)
-			m.set(delayTimer, m.p.startDelay)
+		if ev.delay > 0 {
+			m.become(Initialize, because("start_delay: waits for %s", ev.delay.Round(time.Millisecond)))
+			m.fresh, m.waiting = true, true
+			m.set(delayTimer, ev.delay)
 			return
 		}
 		m.enterBackup(heard{interval: m.p.interval}, because("started"))
@@ -194,7 +194,7 @@ func (m *machine) change(p params) {
 		if p.version == 2 || !m.master.src.IsValid() {
 			m.master.interval = p.interval
 		}
-		if p.priority == owner {
+		if p.priority == owner && m.master.priority != owner {
 			m.wants = true
 		}
 	case Master:
@@ -208,7 +208,7 @@ func (m *machine) change(p params) {
 func (m *machine) enterBackup(a heard, reason *cause) {
 	m.become(Backup, reason)
 	m.follow(a)
-	m.wants = m.p.priority == owner
+	m.wants = m.p.priority == owner && a.priority != owner // of two owners one is to yield
 	if a.src.IsValid() && a.priority < m.p.priority {
 		m.accepts(a) // starts preempt_delay
 	}

@@ -25,16 +25,21 @@ func (r *rtnetlink) device(h *netlink.Handle, l link) (int, error) {
 		return l.index, nil
 	}
 	name := l.device()
-	if k, err := h.LinkByName(name); err == nil {
+	k, err := h.LinkByName(name)
+	if err == nil && k.Attrs().Flags&net.FlagUp != 0 {
 		return k.Attrs().Index, nil
 	}
-	attrs := netlink.NewLinkAttrs()
-	attrs.Name, attrs.ParentIndex, attrs.HardwareAddr = name, l.index, l.vmac
-	// Private: what it sends comes back neither to its parent nor to another macvlan.
-	k := &netlink.Macvlan{LinkAttrs: attrs, Mode: netlink.MACVLAN_MODE_PRIVATE}
-	if err := h.LinkAdd(k); err != nil {
-		return 0, fmt.Errorf("add interface %s: %w", name, err)
+	if err != nil {
+		attrs := netlink.NewLinkAttrs()
+		attrs.Name, attrs.ParentIndex, attrs.HardwareAddr = name, l.index, l.vmac
+		// Private: what it sends comes back neither to its parent nor to another macvlan.
+		k = &netlink.Macvlan{LinkAttrs: attrs, Mode: netlink.MACVLAN_MODE_PRIVATE}
+		if err := h.LinkAdd(k); err != nil {
+			return 0, fmt.Errorf("add interface %s: %w", name, err)
+		}
 	}
+	// It is set up last: one that is not up is one that was left half made.
+	//
 	// No link-local address of its own.
 	if err := h.LinkSetIP6AddrGenMode(k, addrGenModeNone); err != nil && !errors.Is(err, unix.EAFNOSUPPORT) {
 		return 0, fmt.Errorf("set address mode of %s: %w", name, err)

@@ -220,7 +220,7 @@ func readOnce(h *netlink.Handle) (links, error) {
 		a := k.Attrs()
 		names[a.Index] = a.Name
 		const up = unix.IFF_UP | unix.IFF_RUNNING
-		table[a.Name] = link{index: a.Index, name: a.Name, mac: a.HardwareAddr, up: a.RawFlags&up == up}
+		table[a.Name] = link{index: a.Index, name: a.Name, mac: a.HardwareAddr, mtu: a.MTU, up: a.RawFlags&up == up}
 	}
 	for _, a := range addresses {
 		l, ok := table[names[a.LinkIndex]]

@@ -151,18 +151,24 @@ func TestExcluded(t *testing.T) {
 	})
 }
 
-// TestStartDelay waits after the start of the process, but not after a fault.
+// TestStartDelay waits after the start of the process, whatever happens meanwhile,
+// and not again after a fault or a change of the configuration.
 func TestStartDelay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newLAN().add()
+		h.change(func(ls links) { l := ls["eth0"]; l.up = false; ls["eth0"] = l })
 		g := front(150)
 		g.StartDelay = 20 * time.Second
 		r := h.boot(t, orders(g))
-		time.Sleep(19 * time.Second)
+		time.Sleep(5 * time.Second)
+		want(t, r, "front INIT>FAULT: interface eth0 is down")
+		h.change(func(ls links) { l := ls["eth0"]; l.up = true; ls["eth0"] = l })
+		time.Sleep(14 * time.Second)
 		synctest.Wait()
-		if s := r.status("front"); s.State != Initialize || s.Reason != "waits for 20s after the start" {
+		if s := r.status("front"); s.State != Initialize || s.Reason != "start_delay: waits for 15s" {
 			t.Errorf("%s: %s", s.State, s.Reason)
 		}
+		want(t, r, "front FAULT>INIT: start_delay: waits for 15s")
 		o := orders(g) // once more changes nothing
 		r.Order(Command{Orders: &o})
 		time.Sleep(2 * time.Second)
@@ -172,6 +178,18 @@ func TestStartDelay(t *testing.T) {
 		h.change(func(ls links) { l := ls["eth0"]; l.up = true; ls["eth0"] = l })
 		time.Sleep(time.Second)
 		want(t, r, "front MASTER>FAULT: interface eth0 is down\nfront FAULT>BACKUP: started\nfront BACKUP>MASTER: no master heard for 341ms")
+		// A group that joins the serving one does not take it down.
+		back := g
+		back.Name, back.RouterID, back.StartDelay = "back", 52, time.Hour
+		back.Addresses = []netip.Prefix{netip.MustParsePrefix("10.0.0.200/24")}
+		both := orders(g, back)
+		both.Config.SyncGroups = []SyncGroup{{Name: "pair", Groups: []string{"front", "back"}}}
+		r.Order(Command{Orders: &both})
+		time.Sleep(time.Second)
+		synctest.Wait()
+		if a, b := r.status("front"), r.status("back"); a.State != Master || b.State != Master {
+			t.Errorf("after one has joined: %s (%s), %s (%s)", a.State, a.Reason, b.State, b.Reason)
+		}
 		r.end()
 	})
 }

@@ -29,6 +29,10 @@ const (
 	handoverMargin = 50 * time.Millisecond
 	handoverMax    = 10 * time.Second
 
+	// StopTimeout is how long a Router takes to stop at most: it waits for a
+	// successor, and then until the addresses are off.
+	StopTimeout = handoverMax + linger + stopPatience
+
 	// orderedStay is how long a master that an operator has handed over to is
 	// spared by a better router, if preempt_delay is not longer.
 	orderedStay = 3 * time.Second
@@ -45,7 +49,6 @@ type params struct {
 	interval     time.Duration
 	preempt      bool
 	preemptDelay time.Duration
-	startDelay   time.Duration
 	downAdverts  int        // 0 is downAdverts
 	self         netip.Addr // breaks a tie of priorities
 }

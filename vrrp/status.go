@@ -12,6 +12,7 @@ import (
 type body struct {
 	group  Group
 	link   link
+	own    bool // its addresses are the machine's only ones
 	tap    *tap
 	advert advert // what it sends
 	signed signatures

@@ -3,10 +3,16 @@
 package vrrp
 
 import (
+	"net"
+	"net/netip"
+	"os"
 	"regexp"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
+
+	"github.com/vishvananda/netlink"
 )
 
 // TestVirtualMAC moves an address between director and keepalived, both with
@@ -75,4 +81,45 @@ func TestVirtualMAC(t *testing.T) {
 			answers()
 		})
 	}
+}
+
+// TestHalfMadeVirtualMAC finishes a macvlan that was left half made.
+func TestHalfMadeVirtualMAC(t *testing.T) {
+	h := emptyNamespace(t)
+	l := addDummy(t, h, "eth0")
+	l.vmac = virtualMAC(51, false)
+	attrs := netlink.NewLinkAttrs()
+	attrs.Name, attrs.ParentIndex, attrs.HardwareAddr = l.device(), l.index, l.vmac
+	if err := h.LinkAdd(&netlink.Macvlan{LinkAttrs: attrs, Mode: netlink.MACVLAN_MODE_PRIVATE}); err != nil {
+		t.Fatal(err)
+	}
+	is := holding{link: l, prefix: netip.MustParsePrefix("192.0.2.100/24"), lease: 10 * time.Second}
+	if err := newRtnetlink().hold(is); err != nil {
+		t.Fatal(err)
+	}
+	k, err := h.LinkByName(l.device())
+	if err != nil || k.Attrs().Flags&net.FlagUp == 0 {
+		t.Errorf("the macvlan is not up: %+v, %v", k, err)
+	}
+	if b, err := os.ReadFile("/proc/sys/net/ipv4/conf/" + l.device() + "/arp_ignore"); err != nil || string(b) != "1\n" {
+		t.Errorf("its arp_ignore is %q, %v; want 1", b, err)
+	}
+}
+
+// TestVirtualMACTakenAway: a group that gives it up by a reload leaves no macvlan behind.
+func TestVirtualMACTakenAway(t *testing.T) {
+	w := newWire(t)
+	g := priority(interopCases()[0], 150)
+	g.VirtualMAC = true
+	d := w.director(w.a, orders(g))
+	address := func() string { return w.ip("-n", w.a, "-o", "addr", "show", "to", g.Addresses[0].Addr().String()) }
+	w.eventually("the address is on the macvlan", starting, func() bool { return strings.Contains(address(), "vrrp4-51") })
+	g.VirtualMAC = false
+	o := orders(g)
+	d.order(Command{Orders: &o})
+	w.eventually("the address is on the interface itself", slack, func() bool {
+		has := address()
+		return strings.Contains(has, "eth0") && !strings.Contains(has, "vrrp4-51")
+	})
+	w.eventually("the macvlan is gone", slack, func() bool { return !strings.Contains(w.ip("-n", w.a, "link"), "vrrp4-51") })
 }

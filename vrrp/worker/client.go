@@ -16,8 +16,9 @@ import (
 
 const (
 	// stopTimeout is how long an ordered stop may take before the worker is
-	// killed. Its addresses then end with their lease.
-	stopTimeout = 10 * time.Second
+	// killed: a little longer than the router's own bound. Its addresses then end
+	// with their lease.
+	stopTimeout = vrrp.StopTimeout + 3*time.Second
 	// quietTick and the two counts of it say when a worker that reports
 	// nothing is called out of order, and when it is killed. Ticks are counted
 	// and not time, so that an engine that was itself stopped blames nobody.

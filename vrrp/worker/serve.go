@@ -28,7 +28,7 @@ const (
 	orphanLife = time.Minute
 	// routerStop is how long the router may take to leave by rule: less than
 	// the engine grants the whole worker.
-	routerStop = stopTimeout - 2*time.Second
+	routerStop = vrrp.StopTimeout + time.Second
 )
 
 // server is the worker's end: it hands orders to a Router and its reports to

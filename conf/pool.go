@@ -1,6 +1,7 @@
 package conf
 
 import (
+	"fmt"
 	"net/netip"
 	"slices"
 
@@ -209,9 +210,20 @@ func (v *virtualServer) useChecks(d *decoder, real *RealServer, at span, lists .
 			if mark := c.target.route.Mark; mark != 0 {
 				v.marks = append(v.marks, markUse{mark, c.at})
 			}
+			used.Name = freeName(real.Checks, used.Name)
 			real.Checks = append(real.Checks, used)
 		}
 	}
+}
+
+// freeName returns name, or "name-2" and so on if another check of the real server
+// has it: events, status and metrics tell checks apart by their names.
+func freeName(taken []Check, name string) string {
+	free := name
+	for n := 2; slices.ContainsFunc(taken, func(c Check) bool { return c.Name == free }); n++ {
+		free = fmt.Sprintf("%s-%d", name, n)
+	}
+	return free
 }
 
 // destination returns the address of a destination with the port that the

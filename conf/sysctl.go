@@ -33,8 +33,8 @@ var sysctlSchema = schema[sysctls]{
 		sysctlSwitch("net.ipv4.vs.", "cache_bypass", "packets that no cache server can take go to where they were sent"),
 		sysctlNumber("conn_reuse_mode", 0, 3, "how a client's port that is used again is treated: 0 as the old connection, 1 as a new one if the old one is in TIME_WAIT, 2 also in FIN_WAIT"),
 		sysctlSwitch("net.ipv4.vs.", "conntrack", "connections are in the connection tracking of netfilter, too"),
-		sysctlNumber("drop_entry", 0, 3, "drop idle connections when memory is short: 0 never, 1 automatically, 2 automatically and now, 3 always"),
-		sysctlNumber("drop_packet", 0, 3, "drop packets when memory is short: the same"),
+		sysctlDefence("drop_entry", "drop idle connections: 0 never, 1 when memory is short, 3 always"),
+		sysctlDefence("drop_packet", "drop packets: the same"),
 		sysctlSwitch("net.ipv4.vs.", "expire_nodest_conn", "connections to a real server that has been removed end at once"),
 		sysctlSwitch("net.ipv4.vs.", "expire_quiescent_template", "clients do not stick to a real server whose weight has become 0"),
 		sysctlSwitch("net.ipv4.vs.", "ignore_tunneled", "leave packets alone that come out of a tunnel"),
@@ -42,7 +42,7 @@ var sysctlSchema = schema[sysctls]{
 		sysctlSwitch("net.ipv4.vs.", "pmtu_disc", "take part in the discovery of the path's MTU with `dr` and `tun`"),
 		sysctlSwitch("net.ipv4.vs.", "run_estimation", "measure rates"),
 		sysctlSwitch("net.ipv4.vs.", "schedule_icmp", "schedule ICMP errors of tunnels to real servers"),
-		sysctlNumber("secure_tcp", 0, 3, "a more careful TCP state table when memory is short: as `drop_entry`"),
+		sysctlDefence("secure_tcp", "a more careful TCP state table: as `drop_entry`"),
 		sysctlSwitch("net.ipv4.vs.", "sloppy_sctp", "a connection may begin in its middle, as after a failover without `connection_sync`: SCTP"),
 		sysctlSwitch("net.ipv4.vs.", "sloppy_tcp", "the same: TCP"),
 		sysctlSwitch("net.ipv4.vs.", "snat_reroute", "look up the route of answers again once their source has been translated"),
@@ -100,6 +100,21 @@ func syncThreshold() key[sysctls] {
 		},
 		show: func(*sysctls) string { return "as it is" },
 	}
+}
+
+// sysctlDefence is when IPVS defends itself. What the kernel shows as 2 is 1 while
+// memory is short (update_defense_level in net/netfilter/ipvs/ip_vs_ctl.c).
+func sysctlDefence(name, doc string) key[sysctls] {
+	k := sysctlNumber(name, 0, 3, doc)
+	number := k.set
+	k.limits = "0, 1 or 3"
+	k.set = func(d *decoder, v value, s *sysctls) {
+		number(d, v, s)
+		if s.settings["net.ipv4.vs."+name] == "2" {
+			d.fail(v.at, "%s 2: want %s: 2 is what the kernel makes of 1 when memory is short", name, k.limits)
+		}
+	}
+	return k
 }
 
 // sysctlNumber is a setting of IPVS that is a number.

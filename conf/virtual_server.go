@@ -98,7 +98,7 @@ var virtualServerSchema = schema[virtualServer]{
 		duration("slow_start", 0, time.Hour, func(v *virtualServer) *time.Duration { return &v.pool.SlowStart },
 			"over so long the weight of a real server that has come up grows to its full"),
 		percent("panic_threshold", func(v *virtualServer) *int { return &v.pool.PanicThreshold },
-			"when a smaller share of the real servers is up, those that were up last are kept whatever their checks say; 0% is never"),
+			"when all but a smaller share of the real servers are down, those that were up last are kept whatever their checks say; 0% is never"),
 		sorryKey(),
 		duration("drain_timeout", 0, 7*24*time.Hour, func(v *virtualServer) *time.Duration { return &v.pool.DrainTimeout },
 			"how long a real server that was taken out of the configuration may keep its connections, with weight 0"),

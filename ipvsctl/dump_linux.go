@@ -130,21 +130,19 @@ func (s *socket) dump(each func(attrs []byte) error) error {
 	})
 }
 
-// Connections returns the number of connections of a destination, active and
-// inactive. It is 0 when there is no such destination.
-func (l *Linux) Connections(id ServiceID, dest netip.AddrPort) (int, error) {
+// Connections returns the numbers of connections of a service's destinations,
+// active and inactive. There are none when there is no such service.
+func (l *Linux) Connections(id ServiceID) (map[netip.AddrPort]int, error) {
 	if err := l.ready(); err != nil {
-		return 0, err
+		return nil, err
 	}
-	n, dest := 0, unmap(dest)
+	counts := make(map[netip.AddrPort]int)
 	err := l.socket.dumpDests(id, false, func(row *destRow) {
-		if row.Addr == dest {
-			n = int(row.active) + int(row.inactive)
-		}
+		counts[row.Addr] = int(row.active) + int(row.inactive)
 	})
 	if err != nil {
 		l.broken()
-		return 0, fmt.Errorf("read destinations of %s: %w", id, err)
+		return nil, fmt.Errorf("read destinations of %s: %w", id, err)
 	}
-	return n, nil
+	return counts, nil
 }

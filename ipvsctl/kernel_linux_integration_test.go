@@ -185,9 +185,11 @@ func TestLinuxConnections(t *testing.T) {
 	}); err != nil {
 		t.Fatalf("do: %v", err)
 	}
-	for _, dest := range []string{"10.0.0.1:80", "10.0.0.2:80"} {
-		if n, err := k.Connections(s.ID, real(dest, 0).Addr); n != 0 || err != nil {
-			t.Errorf("connections of %s: %d, %v", dest, n, err)
-		}
+	addr := real("10.0.0.1:80", 0).Addr
+	if n, err := k.Connections(s.ID); len(n) != 1 || n[addr] != 0 || err != nil {
+		t.Errorf("connections: %v, %v; want none of %s", n, err, addr)
+	}
+	if n, err := k.Connections(virtual(tcp("192.0.2.2:80")).ID); len(n) != 0 || err != nil {
+		t.Errorf("connections of no service: %v, %v", n, err)
 	}
 }

@@ -35,11 +35,22 @@ func (t SettingsTree) Diff(wanted Settings) ([]SettingChange, error) {
 		switch {
 		case err != nil:
 			errs = append(errs, err)
-		case has != wanted[name]:
+		case has != wanted[name] && !defends(name, has, wanted[name]):
 			changes = append(changes, SettingChange{name, has, wanted[name]})
 		}
 	}
 	return changes, errors.Join(errs...)
+}
+
+// defends tells whether a setting is as wanted although it says otherwise: while
+// memory is short the kernel itself makes 2 of 1 in those that defend IPVS against
+// that, and later 1 again (update_defense_level in net/netfilter/ipvs/ip_vs_ctl.c).
+func defends(name, has, wanted string) bool {
+	switch name {
+	case "net.ipv4.vs.drop_entry", "net.ipv4.vs.drop_packet", "net.ipv4.vs.secure_tcp":
+		return has == "2" && wanted == "1"
+	}
+	return false
 }
 
 // Apply makes the changes, going on after one that fails.

@@ -24,8 +24,9 @@ func TestSettings(t *testing.T) {
 	}
 	write("net/ipv4/ip_forward", "0\n")
 	write("net/ipv4/vs/sync_threshold", "3\t50\n")
+	write("net/ipv4/vs/drop_entry", "2\n") // the kernel makes it of 1
 	tree := SettingsTree(dir)
-	wanted := Settings{"net.ipv4.ip_forward": "1", "net.ipv4.vs.sync_threshold": "3 50", "net.ipv4.vs.none": "1"}
+	wanted := Settings{"net.ipv4.ip_forward": "1", "net.ipv4.vs.sync_threshold": "3 50", "net.ipv4.vs.drop_entry": "1", "net.ipv4.vs.none": "1"}
 
 	changes, err := tree.Diff(wanted)
 	if !errors.Is(err, fs.ErrNotExist) || err.Error() != "read net.ipv4.vs.none: no such file or directory" {

@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"fmt"
+	"math"
 	"net/http"
 	"time"
 
@@ -93,6 +94,9 @@ func (o Override) parse() (engine.Target, engine.Override, error) {
 	case "disable":
 		wish.Mode = engine.OverrideDisable
 	case "weight":
+		if o.Weight > math.MaxInt32 {
+			return engine.Target{}, engine.Override{}, fmt.Errorf("weight %d: want 0 to %d", o.Weight, math.MaxInt32)
+		}
 		wish.Mode, wish.Weight = engine.OverrideWeight, o.Weight
 	default:
 		return engine.Target{}, engine.Override{}, fmt.Errorf("override %q is none of drain, disable, weight, none", o.Mode)

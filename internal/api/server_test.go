@@ -68,6 +68,7 @@ func TestOverrides(t *testing.T) {
 		{Override{RealServer: "10.0.0.11", Mode: "none", Reason: "done"}, "override 10.0.0.11  "},
 		{Override{RealServer: "all", Mode: "drain"}, ""},
 		{Override{RealServer: "10.0.0.11", Mode: "explode"}, ""},
+		{Override{RealServer: "10.0.0.11", Mode: "weight", Weight: 1 << 31}, ""},
 		{Override{RealServer: "10.0.0.11"}, ""},
 	}
 	for _, test := range tests {

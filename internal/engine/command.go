@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 
@@ -51,10 +52,9 @@ func (e *Engine) SetOverride(ctx context.Context, target Target, o Override) (ch
 		for _, u := range found {
 			wanted.set(u.service.vs.Name, u.service.vs.Reals[u.real].Address().String(), o)
 		}
-		if err := wanted.save(e.opts.Config.StateDir); err != nil {
+		if err := e.saveOverrides(wanted); err != nil {
 			return err
 		}
-		e.over = wanted
 		for _, u := range found {
 			r := &u.service.reals[u.real]
 			if r.override == o {
@@ -79,12 +79,16 @@ func (e *Engine) Connections(ctx context.Context, target Target) (sum int, err e
 		if len(found) == 0 {
 			return fmt.Errorf("no real server %s is configured", target)
 		}
+		counts := make(map[*service]map[netip.AddrPort]int)
 		for _, u := range found {
-			n, known := e.connections(u.service, u.service.vs.Reals[u.real].Address())
-			if !known {
-				return errors.New("the kernel does not tell how many connections there are")
+			if _, counted := counts[u.service]; !counted {
+				of, known := e.connections(u.service)
+				if !known {
+					return errors.New("the kernel does not tell how many connections there are")
+				}
+				counts[u.service] = of
 			}
-			sum += n
+			sum += counts[u.service][u.service.vs.Reals[u.real].Address()]
 		}
 		return nil
 	})

@@ -85,6 +85,7 @@ type Engine struct {
 	ways      ways
 	pace      pace
 
+	overUnread  bool // the file of over is there and could not be read
 	maintenance maintenance
 	answers     []answer
 	started     time.Time
@@ -204,7 +205,7 @@ func (e *Engine) finished(part string, err error) {
 func (e *Engine) begin() {
 	e.started = time.Now()
 	e.event(Event{Kind: KindStart, To: "started", Reason: "version " + e.opts.Version})
-	e.over = e.loadOverrides(e.opts.Config.StateDir)
+	e.loadOverrides(e.opts.Config.StateDir)
 	e.table.open = e.opts.Open
 	e.table.own = loadOwned(e.opts.Config.StateDir, e.log)
 	e.marking = marking{kernel: e.opts.Marks, ever: e.table.own.hasMark(e.opts.Config.IPVS.ProbeMarks)}
@@ -242,7 +243,10 @@ func (e *Engine) loop(ctx context.Context) {
 		case c := <-e.calls:
 			e.owe(c.reply, c.do())
 		case l := <-e.loaded:
-			e.takeLoaded(l)
+			was := e.config.IPVS.Resync
+			if e.takeLoaded(l); e.config.IPVS.Resync != was {
+				resync.Reset(e.config.IPVS.Resync)
+			}
 		case l := <-e.listed:
 			e.takeListing(l)
 		case done := <-e.hooks.done:

@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/lvs-director/director/checks"
 	"github.com/lvs-director/director/conf"
 )
 
@@ -127,4 +128,24 @@ func TestChecksAskForWeights(t *testing.T) {
 		w.turns("10.0.0.1", "gone", "1=0 2=2")
 		w.stop(errSignal)
 	})
+}
+
+// A server of which nothing is known yet has not failed.
+func TestPanicCountsOnlyFailures(t *testing.T) {
+	s := &service{vs: &conf.VirtualServer{PanicThreshold: 50}, reals: make([]real, 10)}
+	for i := range 4 {
+		s.reals[i].state = checks.Up
+		if s.judgePanic() {
+			t.Fatalf("panic when the first %d of ten are up and of the others nothing is known", i+1)
+		}
+	}
+	for i := 4; i < 9; i++ {
+		s.reals[i].state = checks.Down
+		if s.judgePanic() {
+			t.Fatalf("panic with %d of ten down", i-3)
+		}
+	}
+	if s.reals[9].state = checks.Down; !s.judgePanic() {
+		t.Error("no panic with six of ten down")
+	}
 }

@@ -107,3 +107,49 @@ func TestSyncDaemonFollowsTheRole(t *testing.T) {
 		w.stop(errSignal)
 	})
 }
+
+// What the kernel refuses again and again does not keep back what it would take.
+func TestRefusedRowDelaysNoOther(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, pool(2))
+		w.group()
+		w.kernel.SetInterfaces("eth0") // the sync daemon's is eth1
+		w.start()
+		w.becomes(vrrp.Initialize, vrrp.Master)
+		w.after(time.Minute)
+		if k := w.engine.Status().Kernel; k.InSync || k.LastError == "" {
+			t.Fatalf("kernel status %+v, want the refusal of the sync daemon", k)
+		}
+		w.after(time.Second) // between two tries
+		if _, err := w.engine.SetOverride(t.Context(), Target{VirtualServer: "web", Address: netip.MustParseAddr("10.0.0.1")}, Override{Mode: OverrideDrain}); err != nil {
+			t.Fatal(err)
+		}
+		w.table("1=0 2=2")
+		dumps := w.kernel.Dumps()
+		w.after(time.Minute)
+		if n := w.kernel.Dumps() - dumps; n > 20 {
+			t.Errorf("%d tries in a minute: the refused row is to be tried seldom again", n)
+		}
+		w.stop(errSignal)
+	})
+}
+
+// A reload that shortens the time between two looks at the kernel counts at once.
+func TestResyncFollowsAReload(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, pool(2))
+		w.config.IPVS.Resync = time.Hour
+		w.start()
+		shorter := *w.config
+		shorter.IPVS.Resync = 5 * time.Second
+		w.config = &shorter
+		w.reload(pool(2))
+		if err := w.kernel.Set(ipvsctl.Table{}); err != nil {
+			t.Fatal(err)
+		}
+		w.table("no service")
+		w.after(6 * time.Second)
+		w.table("1=1 2=2")
+		w.stop(errSignal)
+	})
+}

@@ -41,3 +41,48 @@ func TestRemovedServerLeavesWithItsLastConnection(t *testing.T) {
 		w.stop(errSignal)
 	})
 }
+
+// All that leave one service are counted by one look at it, and so are all of which
+// an operator asks.
+func TestConnectionsAreCountedTogether(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		slow := func(vs *conf.VirtualServer) { vs.DrainTimeout = time.Minute }
+		w := newWorld(t, pool(4, slow))
+		for i, r := range w.config.VirtualServers[0].Reals {
+			w.kernel.SetConnections(w.config.VirtualServers[0].Services[0].ID, r.Address(), i+1)
+		}
+		w.start()
+		n, err := w.engine.Connections(t.Context(), Target{VirtualServer: "web"})
+		if looks := w.kernel.Looks(); n != 1+2+3+4 || err != nil || looks != 1 {
+			t.Errorf("%d connections, %v, by %d looks; want 10 by one", n, err, looks)
+		}
+		w.reload(pool(1, slow))
+		w.after(10 * time.Second)
+		w.table("1=1 2=0 3=0 4=0")
+		if looks := w.kernel.Looks(); looks > 1+10 {
+			t.Errorf("%d looks in ten seconds, want one a second", looks-1)
+		}
+		w.stop(errSignal)
+	})
+}
+
+// A successor goes on with what is being drained.
+func TestUpgradeKeepsTheConnectionsOfARemovedServer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		slow := func(vs *conf.VirtualServer) { vs.DrainTimeout = time.Minute }
+		w := newWorld(t, pool(2, slow))
+		id, leaving := w.config.VirtualServers[0].Services[0].ID, w.config.VirtualServers[0].Reals[1].Address()
+		w.kernel.SetConnections(id, leaving, 1)
+		w.start()
+		w.reload(pool(1, slow))
+		w.after(10 * time.Second)
+		w.stop(ErrLeave)
+		w.start()
+		w.after(10 * time.Second)
+		w.table("1=1 2=0")
+		w.kernel.SetConnections(id, leaving, 0)
+		w.after(2 * time.Second)
+		w.table("1=1")
+		w.stop(errSignal)
+	})
+}

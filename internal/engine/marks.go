@@ -43,8 +43,8 @@ func (e *Engine) addMarks() {
 
 // trimMarks gives up marks that nobody wants any more, when the services have followed.
 func (e *Engine) trimMarks() {
-	if e.table.failures > 0 {
-		e.marking.retryAt = e.table.retryAt
+	if wait, failed := e.table.retryIn(); failed {
+		e.marking.retryAt = time.Now().Add(wait)
 		return
 	}
 	if e.follow(func(marks.Table) marks.Table { return e.marking.desired }) {

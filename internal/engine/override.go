@@ -7,9 +7,8 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
+	"os"
 	"path/filepath"
-
-	"go.uber.org/zap"
 
 	"github.com/lvs-director/director/conf"
 )
@@ -51,6 +50,9 @@ func (o Override) wish() string { return cmp.Or(o.String(), "as configured") }
 
 // overridesFile is the name, in the state directory, of the file of overrides.
 const overridesFile = "overrides.json"
+
+// unreadSuffix is added to the name of one that could not be read, when there is a new one.
+const unreadSuffix = ".unread"
 
 // overridesVersion is the version of the file's format.
 const overridesVersion = 1
@@ -121,10 +123,29 @@ func readOverrides(stateDir string) (overrides, error) {
 }
 
 // loadOverrides is readOverrides for a daemon that must start whatever it finds.
-func (e *Engine) loadOverrides(stateDir string) overrides {
-	over, err := readOverrides(stateDir)
+func (e *Engine) loadOverrides(stateDir string) {
+	var err error
+	e.over, err = readOverrides(stateDir)
+	e.overUnread = err != nil
 	if err != nil {
-		e.log.Error("cannot read the overrides; real servers are as configured", zap.Error(err))
+		e.event(Event{Kind: KindOperator, Reason: "what operators asked for before is not known; real servers are as configured", Error: err.Error()})
 	}
-	return over
+}
+
+// saveOverrides makes wishes those that count, on disk first. A file that could not
+// be read is set aside, not lost.
+func (e *Engine) saveOverrides(wanted overrides) error {
+	dir := e.opts.Config.StateDir
+	if e.overUnread {
+		path := filepath.Join(dir, overridesFile)
+		if err := os.Rename(path, path+unreadSuffix); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("set aside the overrides that could not be read: %w", err)
+		}
+		e.overUnread = false
+	}
+	if err := wanted.save(dir); err != nil {
+		return err
+	}
+	e.over = wanted
+	return nil
 }

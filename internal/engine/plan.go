@@ -88,10 +88,10 @@ func rampPercent(ago, slowStart time.Duration) int {
 	return int(100 * ago / slowStart)
 }
 
-// isPanic decides whether so few real servers are up that the checks, or what
-// lies between, are more likely at fault than the servers.
-func isPanic(up, all, threshold int) bool {
-	return threshold > 0 && up*100 < threshold*all
+// isPanic decides whether so few real servers pass their checks that these, or
+// what lies between, are more likely at fault than the servers.
+func isPanic(passing, all, threshold int) bool {
+	return threshold > 0 && passing*100 < threshold*all
 }
 
 // mustStay tells whether a destination may never leave the table while it is

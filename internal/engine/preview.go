@@ -55,8 +55,8 @@ func Preview(config *conf.Config, have ipvsctl.Table, running *Status, log *zap.
 		}
 		quorum := hasQuorum(had, weightUp(vs, views), vs.Quorum, hysteresis)
 		var leaving []ipvsctl.Destination
-		if seen.Name != "" && vs.DrainTimeout > 0 {
-			leaving = previewLeaving(vs, have, own)
+		if vs.DrainTimeout > 0 {
+			leaving = leftovers(vs, have, own)
 		}
 		sorry := !quorum && vs.Sorry != nil && (seen.Sorry == nil || seen.Sorry.State != checks.Down.String())
 		if vs.Sorry != nil && !sorry && vs.SorryDrain > 0 && inKernel(vs, vs.Sorry.Address(), have) {
@@ -114,6 +114,10 @@ func previewReal(vs *conf.VirtualServer, i int, seen *ServiceStatus, have ipvsct
 		if status.Address != addr.String() {
 			continue
 		}
+		r.asked = status.Asked
+		if status.Ramp > 0 {
+			r.ramp = status.Ramp
+		}
 		switch status.State {
 		case checks.Up.String():
 			r.state = checks.Up
@@ -134,9 +138,9 @@ func previewReal(vs *conf.VirtualServer, i int, seen *ServiceStatus, have ipvsct
 	return r
 }
 
-// previewLeaving returns the destinations that a reload would drain, since they
-// are ours and no longer configured.
-func previewLeaving(vs *conf.VirtualServer, have ipvsctl.Table, own owned) []ipvsctl.Destination {
+// leftovers returns the destinations that are to be drained, since they are ours
+// and no longer configured.
+func leftovers(vs *conf.VirtualServer, have ipvsctl.Table, own owned) []ipvsctl.Destination {
 	if len(vs.Services) == 0 {
 		return nil
 	}
@@ -145,14 +149,14 @@ func previewLeaving(vs *conf.VirtualServer, have ipvsctl.Table, own owned) []ipv
 		return vs.Sorry != nil && vs.Sorry.Address() == addr ||
 			slices.ContainsFunc(vs.Reals, func(r conf.RealServer) bool { return r.Address() == addr })
 	}
-	var leaving []ipvsctl.Destination
+	var left []ipvsctl.Destination
 	for _, d := range have.Services[id].Destinations {
 		_, ours := own.rows[ipvsctl.Row{Service: id, Destination: d.Addr}]
 		if ours && !configured(d.Addr) {
-			leaving = append(leaving, d)
+			left = append(left, d)
 		}
 	}
-	return leaving
+	return left
 }
 
 // inKernel tells whether the kernel has a destination of a virtual server.

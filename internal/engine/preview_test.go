@@ -44,6 +44,9 @@ func TestPreview(t *testing.T) {
 		}
 	}
 	up, down := checks.Up.String(), checks.Down.String()
+	fifty := uint32(50)
+	adapted := &Status{VirtualServers: status("", up, up).VirtualServers}
+	adapted.VirtualServers[0].Reals[0].Asked, adapted.VirtualServers[0].Reals[1].Ramp = &fifty, 30
 	tests := []struct {
 		name    string
 		have    ipvsctl.Table
@@ -63,6 +66,7 @@ func TestPreview(t *testing.T) {
 				"-e -t 192.0.2.10:80 -r 10.0.0.12:80 -m -w 0",
 				"--start-daemon master --mcast-interface eth1 --syncid 51",
 			}},
+		{"weights that checks ask for, and a slow start", table(dest("10.0.0.11:80", 50), dest("10.0.0.12:80", 3)), adapted, nil, nil},
 		{"overrides count", table(dest("10.0.0.11:80", 10), dest("10.0.0.12:80", 10)), nil,
 			overrides{"web": {"10.0.0.12:80": {Mode: OverrideWeight, Weight: 4}, "10.0.0.11:80": {Mode: OverrideDrain}}},
 			[]string{"-e -t 192.0.2.10:80 -r 10.0.0.11:80 -m -w 0"}},
@@ -124,8 +128,7 @@ func TestPreviewOfWhatIsDrained(t *testing.T) {
 	want(down, "-e -t 192.0.2.1:80 -r 10.0.0.1:80 -m -w 0", "-e -t 192.0.2.1:80 -r 10.0.0.2:80 -m -w 0")
 }
 
-// A server that was ours and left the configuration is drained by a reload, and
-// removed by a start.
+// A server that was ours and left the configuration is drained, by a reload and by a start.
 func TestPreviewOfADeparture(t *testing.T) {
 	t.Parallel()
 	id := ipvsctl.ServiceID{Protocol: ipvsctl.TCP, Addr: netip.MustParseAddrPort("192.0.2.10:80")}
@@ -146,10 +149,8 @@ func TestPreviewOfADeparture(t *testing.T) {
 	held := head
 	held.Destinations = []ipvsctl.Destination{gone}
 	have := ipvsctl.Table{Services: map[ipvsctl.ServiceID]ipvsctl.Service{id: held}}
-	for want, running := range map[string]*Status{
-		"-d -t 192.0.2.10:80 -r 10.0.0.99:80":         nil,
-		"-e -t 192.0.2.10:80 -r 10.0.0.99:80 -m -w 0": {VirtualServers: []*ServiceStatus{{Name: "web", State: "down"}}},
-	} {
+	const want = "-e -t 192.0.2.10:80 -r 10.0.0.99:80 -m -w 0"
+	for _, running := range []*Status{nil, {VirtualServers: []*ServiceStatus{{Name: "web", State: "down"}}}} {
 		ops, err := Preview(config, have, running, zaptest.NewLogger(t))
 		if err != nil || len(ops) != 1 || ops[0].String() != want {
 			t.Errorf("ops %v, %v; want %s", ops, err, want)

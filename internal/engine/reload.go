@@ -199,6 +199,11 @@ func (e *Engine) succeed(old *service, vs *conf.VirtualServer) *service {
 		for addr, d := range old.leaving {
 			s.leaving[addr] = d
 		}
+	} else if e.table.valid && vs.DrainTimeout > 0 {
+		// What an earlier run was draining, or should have been.
+		for _, d := range leftovers(vs, e.table.known, e.table.own) {
+			s.leaving[d.Addr] = &departure{destination: d, until: now.Add(vs.DrainTimeout)}
+		}
 	}
 	e.succeedSorry(old, s, now)
 	for i := range vs.Reals {
@@ -289,8 +294,12 @@ func (e *Engine) rememberAgain() {
 // when their connections have ended or their time is up.
 func (e *Engine) depart(now time.Time) {
 	for _, s := range e.services {
+		if len(s.leaving) == 0 {
+			continue
+		}
+		counts, known := e.connections(s)
 		for addr, d := range s.leaving {
-			active, known := e.connections(s, addr)
+			active := counts[addr]
 			if now.Before(d.until) && !(known && active == 0) {
 				continue
 			}
@@ -305,25 +314,29 @@ func (e *Engine) depart(now time.Time) {
 	}
 }
 
-// connectionCounter is a kernel that can count a destination's connections,
-// active and inactive.
+// connectionCounter is a kernel that can count the connections of a service's
+// destinations, active and inactive.
 type connectionCounter interface {
-	Connections(ipvsctl.ServiceID, netip.AddrPort) (int, error)
+	Connections(ipvsctl.ServiceID) (map[netip.AddrPort]int, error)
 }
 
-// connections counts the connections of a destination over all services of a
-// virtual server; known is false when the kernel cannot tell.
-func (e *Engine) connections(s *service, addr netip.AddrPort) (sum int, known bool) {
+// connections counts the connections of a virtual server's destinations over all
+// its services; known is false when the kernel cannot tell. The kernel is asked
+// once for a service: it can only list all destinations.
+func (e *Engine) connections(s *service) (counts map[netip.AddrPort]int, known bool) {
 	counter, ok := e.table.kernel.(connectionCounter)
 	if !ok {
-		return 0, false
+		return nil, false
 	}
+	counts = make(map[netip.AddrPort]int)
 	for i := range s.vs.Services {
-		n, err := counter.Connections(s.vs.Services[i].ID, addr)
+		of, err := counter.Connections(s.vs.Services[i].ID)
 		if err != nil {
-			return 0, false
+			return nil, false
 		}
-		sum += n
+		for addr, n := range of {
+			counts[addr] += n
+		}
 	}
-	return sum, true
+	return counts, true
 }

@@ -118,16 +118,17 @@ func (s *service) views(now time.Time) []realView {
 }
 
 // judgePanic decides anew whether the service panics and tells whether that
-// changed. While it does not, it remembers who is up.
+// changed. While it does not, it remembers who is up. Of whom nothing is known yet,
+// nothing has failed.
 func (s *service) judgePanic() (changed bool) {
-	up := 0
+	passing := len(s.reals)
 	for _, r := range s.reals {
-		if r.state == checks.Up {
-			up++
+		if r.state == checks.Down {
+			passing--
 		}
 	}
 	someGood := slices.ContainsFunc(s.reals, func(r real) bool { return r.good })
-	panics := someGood && isPanic(up, len(s.reals), s.vs.PanicThreshold)
+	panics := someGood && isPanic(passing, len(s.reals), s.vs.PanicThreshold)
 	changed = panics != s.panics
 	s.panics = panics
 	if !panics {

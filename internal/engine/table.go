@@ -32,7 +32,8 @@ type table struct {
 	prune   bool // rows may have ceased to be ours
 
 	failures   int
-	retryAt    time.Time
+	triedAt    time.Time
+	changed    bool // something else is wanted than what was tried then
 	lastError  string
 	lastResync time.Time
 	repairs    uint64
@@ -59,6 +60,7 @@ func (t *table) want(services []ipvsctl.Service) {
 }
 
 func (t *table) touch(id ipvsctl.ServiceID) {
+	t.changed = true
 	if t.touched == nil {
 		t.touched = make(map[ipvsctl.ServiceID]struct{})
 	}
@@ -68,14 +70,14 @@ func (t *table) touch(id ipvsctl.ServiceID) {
 // setTimeouts says which connection time-outs are wanted; zero leaves one alone.
 func (t *table) setTimeouts(timeouts ipvsctl.Timeouts) {
 	if t.desired.Timeouts != timeouts {
-		t.desired.Timeouts, t.all = timeouts, true
+		t.desired.Timeouts, t.all, t.changed = timeouts, true, true
 	}
 }
 
 // setDaemons says which sync daemons are to run; nil leaves them alone.
 func (t *table) setDaemons(daemons map[ipvsctl.DaemonState]ipvsctl.Daemon) {
 	if !maps.Equal(t.desired.Daemons, daemons) || t.desired.Daemons == nil {
-		t.desired.Daemons, t.daemons = daemons, true
+		t.desired.Daemons, t.daemons, t.changed = daemons, true, true
 	}
 }
 
@@ -102,19 +104,23 @@ func (t *table) needed() bool {
 func (t *table) pending() bool { return t.all || t.daemons || len(t.touched) > 0 || !t.valid }
 
 // retryIn returns how long to wait before the next try, if the last one failed.
+// What is refused again and again must not keep back what has changed since.
 func (t *table) retryIn() (time.Duration, bool) {
 	if t.failures == 0 {
 		return 0, false
 	}
-	return max(0, time.Until(t.retryAt)), true
+	wait := retryFirst
+	if !t.changed {
+		wait = min(retryFirst<<min(t.failures-1, 10), retryLast)
+	}
+	return max(0, time.Until(t.triedAt.Add(wait))), true
 }
 
-// failed notes an error and when to try again. It tells whether the error is news.
+// failed notes an error and when that was. It tells whether the error is news.
 func (t *table) failed(err error) (news bool) {
-	t.valid, t.all = false, true
-	wait := min(retryFirst<<min(t.failures, 10), retryLast)
+	t.valid, t.all, t.changed = false, true, false
 	t.failures++
-	t.retryAt = time.Now().Add(wait)
+	t.triedAt = time.Now()
 	news = t.lastError != err.Error()
 	t.lastError = err.Error()
 	return news
@@ -123,7 +129,7 @@ func (t *table) failed(err error) (news bool) {
 // settled notes that the kernel holds what it should.
 func (t *table) settled() {
 	t.failures, t.lastError = 0, ""
-	t.all, t.daemons = false, false
+	t.all, t.daemons, t.changed = false, false, false
 	clear(t.touched)
 }
 
@@ -167,7 +173,7 @@ func (t *table) close() {
 // reconcile makes the kernel hold what is wanted.
 func (e *Engine) reconcile() {
 	t := &e.table
-	if !t.pending() || time.Now().Before(t.retryAt) && t.failures > 0 {
+	if wait, _ := t.retryIn(); !t.pending() || wait > 0 {
 		return
 	}
 	if !t.needed() && t.kernel == nil {

@@ -32,6 +32,7 @@ type Kernel struct {
 	done       []ipvsctl.Op
 	dumps      int
 	conns      map[ipvsctl.Row]int
+	looks      int
 	opFailure  failure
 	doFailure  failure
 	dumpErr    error
@@ -173,11 +174,25 @@ func (k *Kernel) SetConnections(id ipvsctl.ServiceID, dest netip.AddrPort, n int
 	k.conns[ipvsctl.Row{Service: id, Destination: dest}.Normal()] = n
 }
 
-// Connections returns what SetConnections has set, 0 for the rest.
-func (k *Kernel) Connections(id ipvsctl.ServiceID, dest netip.AddrPort) (int, error) {
+// Connections returns what SetConnections has set for a service, and counts the looks.
+func (k *Kernel) Connections(id ipvsctl.ServiceID) (map[netip.AddrPort]int, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	return k.conns[ipvsctl.Row{Service: id, Destination: dest}.Normal()], nil
+	k.looks++
+	counts := make(map[netip.AddrPort]int)
+	for row, n := range k.conns {
+		if row.Service == id.Normal() {
+			counts[row.Destination] = n
+		}
+	}
+	return counts, nil
+}
+
+// Looks returns how often Connections was called.
+func (k *Kernel) Looks() int {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.looks
 }
 
 // Table returns a copy of the table without counting as a Dump.

@@ -4,6 +4,7 @@ ipvs {
     conn_reuse_mode = 4
     sync_threshold  = [50, 50]
     sync_ports      = 3
+    drop_entry      = 2
     sloppy_tpc      = true
   }
 }

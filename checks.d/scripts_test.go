@@ -18,6 +18,7 @@ func program(output, exit string) string {
 
 func TestScripts(t *testing.T) {
 	const df = "Filesystem 1024-blocks Used Available Capacity Mounted on\n/dev/sda1 100 50 50 50% /\n/dev/sdb1 100 95 5 95% /var"
+	const warning = "WARNING:  database \"app\" has a collation version mismatch\nDETAIL:  The database was created using version 2.31\nHINT:  Rebuild all objects in this database"
 	replica := func(link, heard string) string {
 		return program("# Replication\r\nrole:slave\r\nmaster_link_status:"+link+"\r\nmaster_last_io_seconds_ago:"+heard+"\r", "0")
 	}
@@ -60,6 +61,9 @@ func TestScripts(t *testing.T) {
 		{"postgres", []string{"--primary"}, "psql", program("0", "0"), 1, "a standby, not the primary"},
 		{"postgres", nil, "psql", program("FATAL: the database system is starting up", "2"), 1, "FATAL: the database system is starting up"},
 		{"postgres", nil, "psql", program("", "0"), 1, "unexpected answer: "},
+		{"postgres", nil, "psql", program(warning+"\n-1", "0"), 0, "primary"},
+		{"postgres", []string{"--lag", "5"}, "psql", program(warning+"\n7", "0"), 1, "a standby 7 s behind"},
+		{"postgres", nil, "psql", program(warning, "0"), 1, "unexpected answer: HINT:  Rebuild all objects in this database"},
 
 		{"mysql", nil, "mysql", mysql("0", ""), 0, "takes writes"},
 		{"mysql", []string{"--primary"}, "mysql", mysql("1", lagging("0")), 1, "read-only, not the primary"},

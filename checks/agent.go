@@ -13,10 +13,11 @@ import (
 
 // Agent asks a program beside the real server how it is, in HAProxy's agent
 // protocol: one line with any of the words up, ready, down, failed, stopped,
-// maint, drain, a percentage of the weight, and after a # why.
+// maint, drain, in capitals or not, a percentage of the weight, and after a # why.
 //
 // A percentage is of Weight, which is the real server's as configured; drain
-// and 0% are weight 0. HAProxy's maxconn is ignored.
+// and 0% are weight 0. A drain holds against any percentage in its line, and
+// ready after it takes it back. HAProxy's maxconn is ignored.
 type Agent struct {
 	Target netip.AddrPort
 	Route  Route
@@ -75,13 +76,13 @@ func parseAgent(line string, full int) Observation {
 	why = strings.TrimSpace(why)
 	seen := Observation{OK: true, Status: firstLine([]byte(line))}
 	weigh := func(w int) { seen.Weight = &w }
-	known := false
-	for _, state := range strings.FieldsFunc(words, func(r rune) bool { return strings.ContainsRune(" \t\r,", r) }) {
+	known, drain := false, false
+	for _, word := range strings.FieldsFunc(words, func(r rune) bool { return strings.ContainsRune(" \t\r,", r) }) {
 		known = true
-		switch {
-		case state == "up" || state == "ready":
-		case state == "drain":
-			weigh(0)
+		switch state := strings.ToLower(word); {
+		case state == "up":
+		case state == "ready" || state == "drain":
+			drain = state == "drain"
 		case state == "down" || state == "failed" || state == "stopped" || state == "fail" || state == "maint":
 			seen.OK = false
 			seen.Reason = state
@@ -91,17 +92,20 @@ func parseAgent(line string, full int) Observation {
 		case strings.HasSuffix(state, "%"):
 			percent, err := strconv.Atoi(strings.TrimSuffix(state, "%"))
 			if err != nil || percent < 0 || percent > 256*100 {
-				return Observation{Reason: fmt.Sprintf("no percentage: %s", shorten([]byte(state)))}
+				return Observation{Reason: fmt.Sprintf("no percentage: %s", shorten([]byte(word)))}
 			}
 			// Rounded up: only 0% means nothing at all.
 			weigh((full*percent + 99) / 100)
 		case strings.HasPrefix(state, "maxconn:"):
 		default:
-			return Observation{Reason: "unknown word " + shorten([]byte(state))}
+			return Observation{Reason: "unknown word " + shorten([]byte(word))}
 		}
 	}
 	if !known {
 		return Observation{Reason: "empty answer"}
+	}
+	if drain {
+		weigh(0)
 	}
 	return seen
 }

@@ -25,6 +25,16 @@ func TestParseAgent(t *testing.T) {
 		{"200%", true, 20, ""},
 		{"drain", true, 0, ""},
 		{"up,50%,maxconn:30", true, 5, ""},
+		{"UP 50% MaxConn:30", true, 5, ""},
+		{"drain 50%", true, 0, ""},
+		{"50% Drain", true, 0, ""},
+		{"up drain,100% # leaves", true, 0, ""},
+		{"ready drain", true, 0, ""},
+		{"drain ready", true, -1, ""},
+		{"DRAIN Ready 50%", true, 5, ""},
+		{"Down drain #why", false, 0, "down: why"},
+		{"MAINT", false, -1, "maint"},
+		{"Stopped", false, -1, "stopped"},
 		{"down #why not", false, -1, "down: why not"},
 		{"maint", false, -1, "maint"},
 		{"stopped\t# by hand", false, -1, "stopped: by hand"},
@@ -33,7 +43,7 @@ func TestParseAgent(t *testing.T) {
 		{"# comment", false, -1, "empty answer"},
 		{"-5%", false, -1, `no percentage: "-5%"`},
 		{"many%", false, -1, `no percentage: "many%"`},
-		{"sideways", false, -1, `unknown word "sideways"`},
+		{"Sideways", false, -1, `unknown word "Sideways"`},
 	}
 	for _, tt := range tests {
 		seen := parseAgent(tt.line, 10)
@@ -73,10 +83,14 @@ func FuzzLDAP(f *testing.F) {
 
 func FuzzMySQL(f *testing.F) {
 	f.Add([]byte(mysqlHello))
+	f.Add([]byte(mysqlGreeting("caching_sha2_password\x00")))
 	f.Add([]byte("\xff\x10\x04#08004Too many connections"))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		if _, problem := parseMySQLGreeting(b); problem == "" && b[0] != 9 && b[0] != 10 {
 			t.Errorf("% x is taken for a greeting", b)
+		}
+		if plugin := mysqlPlugin(b); len(plugin) > 64 || strings.Contains(plugin, "\x00") {
+			t.Errorf("plugin %q", plugin)
 		}
 		_ = pgsqlError(b)
 	})

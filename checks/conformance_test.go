@@ -176,7 +176,7 @@ func TestWrongAnswers(t *testing.T) {
 		{"redis", say("", "PING", "-LOADING Redis is loading the dataset in memory\r\n"), func(a netip.AddrPort) Probe { return Redis{Target: a} }, "redis: PING: LOADING Redis is loading the dataset in memory"},
 		{"mysql full", say(framed(0, "\xff\x10\x04Too many connections")), func(a netip.AddrPort) Probe { return MySQL{Target: a} }, "mysql: Too many connections"},
 		{"mysql user", say(framed(0, mysqlHello), "check", framed(2, "\xff\x15\x04#28000Access denied for user 'check'")), func(a netip.AddrPort) Probe { return MySQL{Target: a, User: "check"} }, "mysql: Access denied for user 'check'"},
-		{"mysql password", say(framed(0, mysqlHello), "check", framed(2, "\xfecaching_sha2_password\x00")), func(a netip.AddrPort) Probe { return MySQL{Target: a, User: "check"} }, "mysql: user check needs a password"},
+		{"mysql password", say(framed(0, mysqlHello), "check", framed(2, "\xfecaching_sha2_password\x00"), framed(3, ""), framed(4, "\x01\x04")), func(a netip.AddrPort) Probe { return MySQL{Target: a, User: "check"} }, "mysql: user check needs a password"},
 		{"pgsql", say("", "director\x00", "E\x00\x00\x00\x31SFATAL\x00C57P03\x00Mthe database is starting up\x00\x00\x00\x00"), func(a netip.AddrPort) Probe { return PostgreSQL{Target: a} }, "pgsql: the database is starting up"},
 		{"ldap", say("", "\x80", "\x30\x14\x02\x01\x01\x61\x0f\x0a\x01\x31\x04\x00\x04\x08bad luck"), func(a netip.AddrPort) Probe { return LDAP{Target: a, DN: "cn=x", Password: "y"} }, "ldap: bind refused: invalid credentials (bad luck)"},
 		{"tcp wanted", func(c net.Conn) { _, _ = io.WriteString(c, "no\n") }, func(a netip.AddrPort) Probe { return TCP{Target: a, Steps: []Step{{"", Expect{Contains: "yes"}}}} }, `tcp: wanted "yes", got "no\n"`},

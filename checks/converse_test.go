@@ -61,7 +61,7 @@ func fuzzConversation(f *testing.F, converse func(*talk), good []string, seeds .
 	f.Fuzz(func(t *testing.T, b []byte) {
 		whole := overhear(bytes.NewReader(b), converse)
 		wantSense(t, whole)
-		if whole.OK && !containsAny(string(b), strings.Join(good, "|")) {
+		if whole.OK && !containsAny(strings.ToLower(string(b)), strings.ToLower(strings.Join(good, "|"))) {
 			t.Errorf("%q is taken for a good answer", b)
 		}
 		pieces := overhear(iotest.OneByteReader(bytes.NewReader(b)), converse)
@@ -76,7 +76,7 @@ func fuzzConversation(f *testing.F, converse func(*talk), good []string, seeds .
 
 func FuzzPostgreSQL(f *testing.F) {
 	fuzzConversation(f, PostgreSQL{}.converse, []string{"R"},
-		"R\x00\x00\x00\x08\x00\x00\x00\x03", "E\x00\x00\x00\x31SFATAL\x00C57P03\x00Mthe database is starting up\x00\x00\x00\x00", "E\xff\xff\xff\xff", "R\x00\x00\x00\x00")
+		"R\x00\x00\x00\x08\x00\x00\x00\x03", "R\x00\x00\x00\x08\x00\x00\x00\x00", "R\x00\x00\x00\x07\x00\x00\x00", "E\x00\x00\x00\x31SFATAL\x00C57P03\x00Mthe database is starting up\x00\x00\x00\x00", "E\xff\xff\xff\xff", "R\x00\x00\x00\x00")
 }
 
 func FuzzRedis(f *testing.F) {
@@ -87,6 +87,7 @@ func FuzzRedis(f *testing.F) {
 func FuzzMySQLLogin(f *testing.F) {
 	fuzzConversation(f, MySQL{User: "u"}.converse, []string{"\x0a", "\x09"},
 		framed(0, mysqlHello)+framed(2, "\x00\x00\x00\x02\x00\x00\x00"), framed(0, mysqlHello)+framed(2, "\xff\x15\x04#28000Access denied"),
+		framed(0, mysqlGreeting("x\x00"))+framed(2, "\xfecaching_sha2_password\x00")+framed(4, "\x00\x00\x00\x02\x00\x00\x00"),
 		framed(0, "\xff\x10\x04Too many"), "\xff\xff\xff\x00")
 }
 
@@ -97,7 +98,7 @@ func FuzzLDAPBind(f *testing.F) {
 
 func FuzzAgent(f *testing.F) {
 	fuzzConversation(f, Agent{Weight: 10}.converse, []string{"up", "ready", "drain", "%", "maxconn:"},
-		"up 75%\n", "down #why\n", "maint", "50%\r\nand more", " \n")
+		"up 75%\n", "DRAIN 75%\n", "down #why\n", "maint", "50%\r\nand more", " \n")
 }
 
 func fuzzText(f *testing.F, protocol, good string, seeds ...string) {

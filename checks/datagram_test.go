@@ -18,6 +18,12 @@ func serveDatagrams(t *testing.T, f func(b []byte) []byte) netip.AddrPort {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return answerDatagrams(t, c, f)
+}
+
+// answerDatagrams answers each datagram to c until the test ends.
+func answerDatagrams(t *testing.T, c net.PacketConn, f func(b []byte) []byte) netip.AddrPort {
+	t.Helper()
 	var loop sync.WaitGroup
 	loop.Go(func() {
 		buf := make([]byte, 1<<16)

@@ -46,25 +46,55 @@ func (p DNS) compile() runner {
 		copy(message, id[:])
 		if p.TCP {
 			t := startTalk(ctx, p.Target, p.Route, nil, "dns")
-			t.send(string(binary.BigEndian.AppendUint16(nil, uint16(len(message)))) + string(message))
-			size := int(binary.BigEndian.Uint16(t.take(2)))
-			if answer := t.take(size); !t.ended {
-				if problem := p.judge(answer, message); problem != "" {
-					t.fail("%s", problem)
-				}
-			}
+			p.converse(t, message)
 			return t.verdict()
 		}
 		t := startDatagrams(ctx, p.Target, p.Route, "dns")
 		t.send(string(message))
 		t.datagram(func(b []byte) bool { return len(b) >= 2 && string(b[:2]) == string(id[:]) })
-		if !t.ended {
-			if problem := p.judge(t.came, message); problem != "" {
-				t.fail("%s", problem)
-			}
+		if t.ended {
+			return t.verdict()
+		}
+		switch problem := p.judge(t.came, message); {
+		case problem != "" && truncated(t.came):
+			return p.again(ctx, t, message)
+		case problem != "":
+			t.fail("%s", problem)
 		}
 		return t.verdict()
 	}
+}
+
+// converse asks over TCP.
+func (p DNS) converse(t *talk, message []byte) {
+	t.send(string(binary.BigEndian.AppendUint16(nil, uint16(len(message)))) + string(message))
+	size := int(binary.BigEndian.Uint16(t.take(2)))
+	if answer := t.take(size); !t.ended {
+		if problem := p.judge(answer, message); problem != "" {
+			t.fail("%s", problem)
+		}
+	}
+}
+
+// again asks over TCP what a datagram has answered in part, as every client does
+// (RFC 7766, section 5), in what is left of the time.
+func (p DNS) again(ctx context.Context, datagrams *talk, message []byte) Observation {
+	datagrams.verdict() // closes
+	t := startTalk(ctx, p.Target, p.Route, nil, "dns")
+	t.begin = datagrams.begin
+	p.converse(t, message)
+	seen := t.verdict()
+	if !seen.OK {
+		seen.Reason = "dns: answer is truncated, over TCP: " + strings.TrimPrefix(seen.Reason, "dns: ")
+	}
+	return seen
+}
+
+// truncated reports whether a message is an answer that did not fit in its
+// datagram.
+func truncated(b []byte) bool {
+	const isAnswer, isTruncated = 0x80, 0x02
+	return len(b) > 2 && b[2]&isAnswer != 0 && b[2]&isTruncated != 0
 }
 
 // datagram waits for one that is ours.

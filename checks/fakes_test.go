@@ -45,6 +45,11 @@ func readUntil(c net.Conn, text string) bool {
 
 const mysqlHello = "\x0a8.0.36\x00\x01\x00\x00\x00abcdefgh\x00\xff\xf7"
 
+// mysqlGreeting is a greeting of MySQL 8 that names a plugin.
+func mysqlGreeting(plugin string) string {
+	return mysqlHello + "\xff\x02\x00\xff\xdf\x15" + strings.Repeat("\x00", 10) + "ijklmnopqrst\x00" + plugin
+}
+
 func framed(seq byte, s string) string { return string(mysqlFrame(seq, []byte(s))) }
 
 // dnsServer answers a question over TCP with the message that answer makes of it.

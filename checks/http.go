@@ -33,9 +33,9 @@ type HTTP struct {
 	Redirects   int  // how many are followed, to the same real server; else they are answers
 
 	Status   []StatusRange // any of them is good; none given is 200-299
-	Contains string        // what the body must hold; empty is anything
-	Matches  string        // regular expression (RE2) that the body must match
-	JSON     JSON          // what the body must hold as JSON
+	Contains string        // what the body must hold in its first 64 KiB; empty is anything
+	Matches  string        // regular expression (RE2) that its first 64 KiB must match
+	JSON     JSON          // what the body must hold as JSON, of less than 64 KiB
 	SHA256   string        // digest that the whole body must have, in hexadecimal, of less than 64 KiB; empty is any
 
 	User     string // basic authentication (RFC 7617); empty is none
@@ -277,13 +277,20 @@ func (x *httpExchange) next(fd int, scratch []byte) *verdict {
 		}
 		x.sent = true
 	}
+	// Until nothing is left, since the poller tells only of what is new. That ends, as
+	// what is longer than parseHTTP's bounds has a verdict. It is judged from its first
+	// byte each time, so not again before there is twice as much, or no more for now: a
+	// server whose bytes come one by one would else hold up all other probes.
+	judged := len(x.buf)
 	for {
 		n, err := rawRead(fd, scratch)
 		switch {
-		case err == unix.EAGAIN:
-			return nil
 		case err == unix.EINTR:
 			continue
+		case err == unix.EAGAIN && len(x.buf) == judged:
+			return nil
+		case err == unix.EAGAIN:
+			return x.r.judge(x.buf, nil)
 		case err != nil:
 			return x.r.judge(x.buf, os.NewSyscallError("read", err))
 		case n == 0:
@@ -294,11 +301,15 @@ func (x *httpExchange) next(fd int, scratch []byte) *verdict {
 			x.buf = append(x.buf, came...)
 			came = x.buf
 		}
+		if len(came) < 2*judged {
+			continue
+		}
 		if v := x.r.judge(came, nil); v != nil {
 			return v
 		}
 		if x.buf == nil {
 			x.buf = slices.Clone(came)
 		}
+		judged = len(came)
 	}
 }

@@ -85,7 +85,7 @@ func TestHTTP2(t *testing.T) {
 					return
 				}
 			}
-		}), HTTP{Contains: "good"}, "200", `http body does not contain "good"`},
+		}), HTTP{Contains: "good"}, "200", `http body does not contain "good" in its first 65536 bytes`},
 		{"endless header", http2Server(func(w http.ResponseWriter, _ *http.Request) {
 			for i := range 900 { // each counts 32 bytes more (RFC 9113, section 6.5.2)
 				w.Header().Set(fmt.Sprintf("X-%d", i), "x")

@@ -148,6 +148,14 @@ func TestHTTP(t *testing.T) {
 				}
 			}
 		}, HTTP{}, "", "http: headers of more than 32768 bytes"},
+		{"endless interim answers", func(c net.Conn) {
+			readRequest(c)
+			for {
+				if _, err := io.WriteString(c, strings.Repeat("HTTP/1.1 100 Continue\r\n\r\n", 100)); err != nil {
+					return
+				}
+			}
+		}, HTTP{}, "", "http: interim answers of more than 32768 bytes"},
 		{"endless body", func(c net.Conn) {
 			reply(okHead + "\r\n")(c)
 			for {
@@ -155,7 +163,9 @@ func TestHTTP(t *testing.T) {
 					return
 				}
 			}
-		}, HTTP{Contains: "good"}, "200", `http body does not contain "good"`},
+		}, HTTP{Contains: "good"}, "200", `http body does not contain "good" in its first 65536 bytes`},
+		{"long body does not match", reply(okHead + "\r\n" + strings.Repeat("x", maxHTTPBody) + "good"), HTTP{Matches: "good"}, "200", `http body does not match "good" in its first 65536 bytes`},
+		{"long json", reply(okHead + "\r\n" + `{"state":"up","x":"` + strings.Repeat("x", maxHTTPBody) + `"}`), HTTP{JSON: JSON{"state", []string{"up"}}}, "200", "http body has 65536 bytes or more, too many to be read as JSON"},
 	}
 	testHTTP(t, tests)
 }

@@ -8,7 +8,8 @@ import (
 	"strconv"
 )
 
-// Bounds of what a server can make us read.
+// Bounds of what a server can make us read. All interim answers together may be
+// as long as a head, and all that is between chunks as a body.
 const (
 	maxHTTPHead = 32 << 10
 	maxHTTPBody = 64 << 10
@@ -24,7 +25,9 @@ type httpAnswer struct {
 var (
 	errNotHTTP     = errors.New("answer is not HTTP")
 	errHeadTooLong = fmt.Errorf("headers of more than %d bytes", maxHTTPHead)
+	errInterim     = fmt.Errorf("interim answers of more than %d bytes", maxHTTPHead)
 	errChunk       = errors.New("malformed chunk")
+	errChunkLines  = fmt.Errorf("more than %d bytes between chunks", maxHTTPBody)
 )
 
 // httpWants says how much of an answer a probe needs.
@@ -36,11 +39,15 @@ type httpWants struct {
 // parseHTTP takes the first final response apart that b, all that has come so
 // far, begins with; end says that no more will come. It is complete when no
 // more is needed. The answer aliases b, and holds what could be read even if
-// an error is returned.
+// an error is returned. Any b longer than all the bounds together is complete
+// or wrong.
 //
 // It is not net/http, whose client costs many times as much per request.
 func parseHTTP(b []byte, end bool, wants httpWants) (a httpAnswer, complete bool, err error) {
-	for a.status < 200 && a.status != 101 { // 1xx are interim, but after 101 no HTTP comes
+	for interim := 0; a.status < 200 && a.status != 101; { // 1xx are interim, but after 101 no HTTP comes
+		if interim > maxHTTPHead {
+			return httpAnswer{}, false, errInterim
+		}
 		head, rest, ok := cutHead(b)
 		switch {
 		case ok && len(head) > maxHTTPHead, !ok && len(b) > maxHTTPHead:
@@ -55,6 +62,7 @@ func parseHTTP(b []byte, end bool, wants httpWants) (a httpAnswer, complete bool
 		if a.status, a.header, err = parseHead(head); err != nil {
 			return httpAnswer{}, false, err
 		}
+		interim += len(b) - len(rest)
 		b = rest
 	}
 	if !wants.body || wants.head || a.status == 101 || a.status == 204 || a.status == 304 {
@@ -140,12 +148,15 @@ func chunked(header []byte) bool {
 // parseChunks puts the chunks together that b begins with, up to maxHTTPBody.
 func parseChunks(b []byte) (body []byte, complete bool, err error) {
 	const longestLine = 1 << 10
-	for {
+	for between := 0; ; {
 		line, rest, ok := bytes.Cut(b, []byte("\n"))
-		if !ok {
-			if len(b) > longestLine {
-				return body, false, errChunk
-			}
+		between += len(line) + len("\n") + len("\r\n") // its end, and the chunk's
+		switch {
+		case len(line) > longestLine:
+			return body, false, errChunk
+		case between > maxHTTPBody:
+			return body, false, errChunkLines
+		case !ok:
 			return body, false, nil
 		}
 		size, _, _ := bytes.Cut(bytes.TrimRight(line, "\r"), []byte(";"))

@@ -42,14 +42,22 @@ func (r *httpRunner) rate(a httpAnswer, complete bool, err error) *verdict {
 	case !complete:
 		return nil
 	case !bytes.Contains(a.body, []byte(r.Contains)):
-		v.seen.Reason = fmt.Sprintf("http body does not contain %q", r.Contains)
+		v.seen.Reason = fmt.Sprintf("http body does not contain %q%s", r.Contains, within(a.body))
 	case r.matches != nil && !r.matches.Match(a.body):
-		v.seen.Reason = fmt.Sprintf("http body does not match %q", r.Matches)
+		v.seen.Reason = fmt.Sprintf("http body does not match %q%s", r.Matches, within(a.body))
 	default:
 		v.seen.Reason = r.problem(a, &v.seen)
 		v.seen.OK = v.seen.Reason == ""
 	}
 	return v
+}
+
+// within says of how much of a body something holds, if there may be more.
+func within(body []byte) string {
+	if len(body) < maxHTTPBody {
+		return ""
+	}
+	return fmt.Sprintf(" in its first %d bytes", maxHTTPBody)
 }
 
 // problem says what else is wrong with an answer, and takes its weight.

@@ -14,10 +14,14 @@ type JSON struct {
 	Values []string // any of them is good; none given: that it is there and not false, null or empty
 }
 
-// problem says what is wrong with a document; nothing if it is good.
+// problem says what is wrong with a document, which is the body of an answer;
+// nothing if it is good.
 func (j JSON) problem(document []byte) string {
 	var v any
-	if err := json.Unmarshal(document, &v); err != nil {
+	switch err := json.Unmarshal(document, &v); {
+	case err != nil && len(document) >= maxHTTPBody:
+		return fmt.Sprintf("has %d bytes or more, too many to be read as JSON", maxHTTPBody)
+	case err != nil:
 		return "is not JSON"
 	}
 	for name := range strings.SplitSeq(j.Path, ".") {

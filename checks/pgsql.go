@@ -35,10 +35,14 @@ func (p PostgreSQL) converse(t *talk) {
 	size := int(binary.BigEndian.Uint32(head[1:])) - 4
 	switch {
 	case t.ended:
-	case size < 0 || size > maxAnswer:
+	case size < 0 || size > maxAnswer || head[0] == 'R' && size < 4:
 		t.fail("the server does not speak PostgreSQL")
 	case head[0] == 'R': // it asks for a password, or lets us in
-		t.send("X\x00\x00\x00\x04")
+		// Who is in takes leave. In the midst of a login that would be logged as a
+		// failure; an end of the connection is not.
+		if code := t.take(size); !t.ended && binary.BigEndian.Uint32(code) == 0 {
+			t.send("X\x00\x00\x00\x04")
+		}
 	case head[0] == 'E':
 		if body := t.take(size); !t.ended {
 			t.fail("%s", pgsqlError(body))

@@ -101,7 +101,7 @@ var virtualServerSchema = schema[virtualServer]{
 			"when all but a smaller share of the real servers are down, those that were up last are kept whatever their checks say; 0% is never"),
 		sorryKey(),
 		duration("drain_timeout", 0, 7*24*time.Hour, func(v *virtualServer) *time.Duration { return &v.pool.DrainTimeout },
-			"how long a real server that was taken out of the configuration may keep its connections, with weight 0"),
+			"how long a real server that was taken out of the configuration may keep its connections, with weight 0; counted anew by a restart"),
 	},
 	blocks: []inner[virtualServer]{
 		nest(&persistenceSchema, true, func(_ *decoder, b *block, v *virtualServer, p ipvsctl.Persistence) {

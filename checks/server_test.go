@@ -69,21 +69,17 @@ func serveUntilStopped(t *testing.T, f func(net.Conn)) (target netip.AddrPort, s
 	}
 }
 
-// closedPort is a loopback port that nobody listens on.
+// closedPort is a loopback port that nobody listens on, and nobody else can.
 func closedPort(t *testing.T) netip.AddrPort {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).AddrPort()
+	_, addr := boundPort(t)
+	return addr
 }
 
-// fullPort is a loopback port whose backlog is full: it answers no SYN.
-func fullPort(t *testing.T) netip.AddrPort {
+// boundPort is a socket that is bound to a loopback port until the test ends.
+func boundPort(t *testing.T) (fd int, addr netip.AddrPort) {
 	t.Helper()
-	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM, 0)
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -91,14 +87,20 @@ func fullPort(t *testing.T) netip.AddrPort {
 	if err := unix.Bind(fd, &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}); err != nil {
 		t.Fatal(err)
 	}
-	if err := unix.Listen(fd, 0); err != nil {
-		t.Fatal(err)
-	}
 	name, err := unix.Getsockname(fd)
 	if err != nil {
 		t.Fatal(err)
 	}
-	addr := netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), uint16(name.(*unix.SockaddrInet4).Port))
+	return fd, netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), uint16(name.(*unix.SockaddrInet4).Port))
+}
+
+// fullPort is a loopback port whose backlog is full: it answers no SYN.
+func fullPort(t *testing.T) netip.AddrPort {
+	t.Helper()
+	fd, addr := boundPort(t)
+	if err := unix.Listen(fd, 0); err != nil {
+		t.Fatal(err)
+	}
 	for range 3 {
 		c, err := net.DialTimeout("tcp", addr.String(), 50*time.Millisecond)
 		if err != nil {

@@ -59,7 +59,8 @@ backend all
 `, stats, stats, at.Port()))
 	l.start("", checks.HTTP{Target: stats}, "haproxy", "-db", "-f", conf)
 
-	for _, say := range []string{"up 75%", "ready 50%", "drain", "ready up 100%", "down #backup runs", "up", "0%", "10%", "maint", "ready", "fail", "up 20%", "stopped"} {
+	for _, say := range []string{"up 75%", "ready 50%", "drain", "ready up 100%", "down #backup runs", "up", "0%", "10%", "maint", "ready", "fail", "up 20%", "stopped",
+		"UP 60%", "drain 50%", "Ready 40%", "50% DRAIN", "drain ready 70%", "ready drain 70%", "READY 20% MaxConn:30", "MAINT"} {
 		line.Store(&say)
 		seen := ask(checks.Agent{Target: at, Weight: 100}, 20*time.Second)
 		want := "down"

@@ -155,11 +155,15 @@ type RealServer struct {
 
 // Check is a named use of a monitor.
 type Check struct {
-	Name    string // of the named check, else the probe's kind
+	Name    string // of the named check, else the probe's kind; no other of the real server has it
+	Shared  string // what the configuration calls it, if another of the real server is called so
 	Monitor checks.Monitor
 	Key     checks.Key // Monitor.Key(), made once
 	Way     *Way       // that it goes; nil is straight to the real server
 }
+
+// Called tells whether a name is the check's, or what the configuration calls it.
+func (c Check) Called(name string) bool { return c.Name == name || c.Shared == name }
 
 // Marks returns which packets are to be marked, over all virtual servers.
 func (c *Config) Marks() marks.Table {

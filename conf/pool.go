@@ -210,7 +210,9 @@ func (v *virtualServer) useChecks(d *decoder, real *RealServer, at span, lists .
 			if mark := c.target.route.Mark; mark != 0 {
 				v.marks = append(v.marks, markUse{mark, c.at})
 			}
-			used.Name = freeName(real.Checks, used.Name)
+			if free := freeName(real.Checks, used.Name); free != used.Name {
+				used.Name, used.Shared = free, used.Name
+			}
 			real.Checks = append(real.Checks, used)
 		}
 	}

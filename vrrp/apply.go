@@ -52,7 +52,7 @@ func (l *loop) member(a assessment) *member {
 func (m *member) wish() wish {
 	return wish{
 		member: m, link: m.link, addresses: m.group.held(),
-		lease: cmp.Or(m.group.Lease, defaultLease), owned: m.group.Priority == owner || m.own,
+		lease: cmp.Or(m.group.Lease, defaultLease), owned: m.group.Priority == owner, own: m.own,
 		intent: m.intent, dropAt: m.dropAt, announce: m.announce, doubt: m.doubt, how: m.group.Announce, suspect: m.asked,
 	}
 }

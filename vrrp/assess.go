@@ -16,7 +16,7 @@ type assessment struct {
 	self   netip.Addr
 	params params
 	fault  fault
-	own    bool // its addresses are the machine's only ones: they are not to be removed
+	own    netip.Addr // all that the machine has on the interface, if it is virtual, too: not to be removed
 	tracks []TrackStatus
 }
 
@@ -47,14 +47,16 @@ func assess(o Orders, ls links, tracked map[trackKey]counted, refused map[tapKey
 		}
 		used[g.identity()] = g.Name
 		a.link, a.fault = g.place(ls)
+		if own := a.link.own(g.v6()); own.IsValid() && virtual(own) && !a.link.source(g.v6(), virtual).IsValid() {
+			a.own = own
+		}
 		if why := refused[tapKey{a.link.index, g.v6()}]; why != "" && a.fault.reason == "" {
 			a.fault = fault{reason: why, hard: true}
 		}
 		if a.fault.reason == "" {
 			a.self, a.fault = g.self(a.link, virtual)
-			if own := a.link.own(g.v6()); a.fault.reason != "" && own.IsValid() && virtual(own) {
-				a.own = true
-				a.fault.reason = fmt.Sprintf("%s is virtual, and all that interface %s has to send from: only the owner, of priority 255, may send from it", own, g.Interface)
+			if a.fault.reason != "" && a.own.IsValid() {
+				a.fault.reason = fmt.Sprintf("%s is virtual, and all that interface %s has to send from: only the owner, of priority 255, may send from it", a.own, g.Interface)
 			}
 		}
 		if a.fault.reason == "" && orphaned != "" {
@@ -153,7 +155,7 @@ func (g Group) packetSize() int {
 	if g.Version == 2 {
 		size += passwordLen
 	}
-	if g.HMAC != nil {
+	if g.HMAC != nil && g.HMAC.Mode != HMACReceiveOnly {
 		size += trailerLen
 	}
 	return size

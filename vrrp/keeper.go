@@ -52,7 +52,8 @@ type wish struct {
 	link      link
 	addresses []netip.Prefix
 	lease     time.Duration
-	owned     bool // the owner's addresses are the machine's own: only announced
+	owned     bool       // the owner's addresses are the machine's own: only announced
+	own       netip.Addr // of one who is not the owner: not removed
 	intent    intent
 	dropAt    time.Time // intent is letGo: not before
 	announce  uint64    // grows when they are to be announced again
@@ -283,7 +284,7 @@ func (k *keeper) work(l *lease, do chore, now time.Time) {
 		l.held, l.maybe = true, true
 		l.dueAt = now.Add(l.w.lease / 3)
 	case choreDrop:
-		if !l.w.owned && !k.contested(l) {
+		if !l.w.owned && l.prefix.Addr() != l.w.own && !k.contested(l) {
 			err = k.kernel.release(l.w.link, l.prefix)
 		}
 		if err != nil {

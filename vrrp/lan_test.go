@@ -195,6 +195,13 @@ func (h *lanHost) holds(s string) bool {
 	return h.links["eth0"].has(netip.MustParsePrefix(s))
 }
 
+// had tells how the addresses came and went.
+func (h *lanHost) had() []string {
+	h.lan.mu.Lock()
+	defer h.lan.mu.Unlock()
+	return slices.Clone(h.history)
+}
+
 // router is a Router under test and what it has reported.
 type router struct {
 	*Local

@@ -165,7 +165,7 @@ func (l *loop) fire(now time.Time) {
 	case !l.survey.began.IsZero():
 		l.look(now)
 	case now.Sub(l.lastState) >= statusEvery:
-		if len(l.refused) > 0 {
+		if len(l.refused) > 0 && !l.stopping {
 			l.apply(now) // a socket that could not be opened may be possible now
 		}
 		l.tell(now, true)

@@ -236,28 +236,88 @@ func TestDeafReader(t *testing.T) {
 // TestOwnAddressStays: a group that is given the machine's only address by mistake, or
 // that was its owner and is to be no longer, does not take it away.
 func TestOwnAddressStays(t *testing.T) {
-	for _, first := range []uint8{150, owner} {
-		synctest.Test(t, func(t *testing.T) {
-			h := newLAN().add()
-			h.change(func(ls links) {
-				l := ls["eth0"]
-				l.addresses = []linkAddress{{prefix: netip.MustParsePrefix(vip), permanent: true}}
-				ls["eth0"] = l
+	own := func(ls links, up bool) {
+		l := ls["eth0"]
+		l.up, l.addresses = up, []linkAddress{{prefix: netip.MustParsePrefix(vip), permanent: true}}
+		ls["eth0"] = l
+	}
+	for _, c := range []struct {
+		name  string
+		first uint8
+		up    bool // the interface, at the start
+	}{{"by mistake", 150, true}, {"of a former owner", owner, true}, {"behind a cable that is out", 150, false}} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				h := newLAN().add()
+				h.change(func(ls links) { own(ls, c.up) })
+				r := h.boot(t, orders(front(c.first)))
+				time.Sleep(time.Second)
+				h.change(func(ls links) { own(ls, true) })
+				o := orders(front(150))
+				r.Order(Command{Orders: &o})
+				time.Sleep(time.Second)
+				synctest.Wait()
+				if s := r.status("front"); s.State != Fault || !strings.Contains(s.Reason, "only the owner") {
+					t.Errorf("%s: %s", s.State, s.Reason)
+				}
+				r.Order(Command{Stop: true})
+				r.wait()
+				if history := h.had(); len(history) > 0 {
+					t.Errorf("the addresses went %v, want the machine's own left alone", history)
+				}
 			})
-			r := h.boot(t, orders(front(first)))
-			time.Sleep(time.Second)
-			o := orders(front(150))
-			r.Order(Command{Orders: &o})
-			time.Sleep(time.Second)
-			synctest.Wait()
-			if s := r.status("front"); s.State != Fault || !strings.Contains(s.Reason, "only the owner") {
-				t.Errorf("%s: %s", s.State, s.Reason)
-			}
-			r.Order(Command{Stop: true})
-			r.wait()
-			if !h.holds(vip) {
-				t.Error("the machine has lost its address")
-			}
 		})
 	}
+}
+
+// TestOwnAddressOfAnother: that one group has the machine's only address by mistake
+// keeps no address of another group up.
+func TestOwnAddressOfAnother(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newLAN().add() // of 10.0.0.1/24
+		r := h.boot(t, orders(front(150)))
+		time.Sleep(time.Second)
+		if !h.holds(vip) {
+			t.Fatal("the first group does not serve")
+		}
+		wrong := front(100)
+		wrong.Name, wrong.RouterID = "wrong", 52
+		wrong.Addresses = []netip.Prefix{netip.MustParsePrefix("10.0.0.1/24")}
+		o := orders(front(150), wrong)
+		r.Order(Command{Orders: &o})
+		time.Sleep(time.Second)
+		synctest.Wait()
+		if h.holds(vip) || !h.holds("10.0.0.1/24") {
+			t.Errorf("the addresses went %v, want the virtual one off and the machine's own left alone", h.had())
+		}
+		r.end()
+	})
+}
+
+// TestStopWithARefusedPort: what is tried again each second starts no group anew that
+// is to stop.
+func TestStopWithARefusedPort(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newLAN().add()
+		slow := front(150)
+		slow.Interval = time.Second
+		r := h.boot(t, orders(slow))
+		time.Sleep(5 * time.Second)
+		h.set(func(h *lanHost) { h.noport = errors.New("no IPv6 here") })
+		six := front(150)
+		six.Name, six.Addresses = "six", []netip.Prefix{netip.MustParsePrefix("fe80::100/64")}
+		o := orders(slow, six)
+		r.Order(Command{Orders: &o})
+		time.Sleep(time.Second)
+		synctest.Wait()
+		if s := r.status("six"); s.State != Fault {
+			t.Fatalf("six is %s: %s", s.State, s.Reason)
+		}
+		began := time.Now()
+		r.Order(Command{Stop: true})
+		r.wait()
+		if took := time.Since(began); took > StopTimeout {
+			t.Errorf("the stop took %s", took)
+		}
+	})
 }

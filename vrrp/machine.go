@@ -145,13 +145,12 @@ func (m *machine) initialize(ev event) {
 		// set the Active_Down_Timer to Active_Down_Interval, (125) transition
 		// to the {Backup} state."
 		m.p = ev.params
-		m.fresh = true
-		if m.waiting {
-			return
-		}
-		if ev.delay > 0 {
+		if ev.delay > 0 && !m.waiting {
 			m.become(Initialize, because("start_delay: waits for %s", ev.delay.Round(time.Millisecond)))
-			m.fresh, m.waiting = true, true
+			m.waiting = true
+		}
+		m.fresh = true
+		if ev.delay > 0 {
 			m.set(delayTimer, ev.delay)
 			return
 		}

@@ -194,6 +194,28 @@ func TestStartDelay(t *testing.T) {
 	})
 }
 
+// TestStartDelayEndsInASyncGroup: who still waits serves when it joins a group that does.
+func TestStartDelayEndsInASyncGroup(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newLAN().add()
+		back := front(150)
+		back.Name, back.RouterID, back.StartDelay = "back", 52, time.Minute
+		back.Addresses = []netip.Prefix{netip.MustParsePrefix("10.0.0.200/24")}
+		r := h.boot(t, orders(front(150), back))
+		time.Sleep(10 * time.Second)
+		want(t, r, "front INIT>BACKUP: started\nfront BACKUP>MASTER: no master heard for 341ms")
+		both := orders(front(150), back)
+		both.Config.SyncGroups = []SyncGroup{{Name: "pair", Groups: []string{"front", "back"}}}
+		r.Order(Command{Orders: &both})
+		time.Sleep(time.Second)
+		synctest.Wait()
+		if a, b := r.status("front"), r.status("back"); a.State != Master || b.State != Master {
+			t.Errorf("%s (%s), %s (%s)", a.State, a.Reason, b.State, b.Reason)
+		}
+		r.end()
+	})
+}
+
 // TestDownAdverts waits for as many missed advertisements as it was told.
 func TestDownAdverts(t *testing.T) {
 	patient := func(g *Group) { g.DownAdverts = 10 }

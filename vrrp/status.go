@@ -1,6 +1,7 @@
 package vrrp
 
 import (
+	"net/netip"
 	"slices"
 	"time"
 
@@ -12,7 +13,7 @@ import (
 type body struct {
 	group  Group
 	link   link
-	own    bool // its addresses are the machine's only ones
+	own    netip.Addr // that the machine cannot do without
 	tap    *tap
 	advert advert // what it sends
 	signed signatures

@@ -71,7 +71,7 @@ func runChecks(ctx context.Context, config *conf.Config, name string, target eng
 			}
 			for _, c := range r.Checks {
 				key := c.Monitor.Probe.Key()
-				if c.Name != name || asked[key] {
+				if !c.Called(name) || asked[key] {
 					continue
 				}
 				asked[key] = true

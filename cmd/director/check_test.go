@@ -29,6 +29,7 @@ func TestCheckRun(t *testing.T) {
   real_server "` + down + `" {}
   sorry_server "127.0.0.1:2" {
     check "tcp" {}
+    check "tcp" { port = 3 }
   }
 }
 `
@@ -45,8 +46,12 @@ func TestCheckRun(t *testing.T) {
 		t.Errorf("one of two down: %+v", got)
 	}
 	got = director(t, "check", "run", "tcp", "-c", path)
-	if got.code != exitFailure || !strings.HasPrefix(got.stdout, "127.0.0.1:2 tcp (tcp): FAILED") || got.stderr != "director: 1 of 1 probe failed\n" {
+	if got.code != exitFailure || !strings.HasPrefix(got.stdout, "127.0.0.1:2 tcp (tcp): FAILED") || !strings.Contains(got.stdout, "127.0.0.1:2 tcp-2 (tcp): FAILED") ||
+		got.stderr != "director: 2 of 2 probes failed\n" {
 		t.Errorf("the sorry server's own: %+v", got)
+	}
+	if got = director(t, "check", "run", "tcp-2", "-c", path); got.code != exitFailure || got.stderr != "director: 1 of 1 probe failed\n" {
+		t.Errorf("the second of the sorry server's own: %+v", got)
 	}
 	if got = director(t, "check", "run", "nope", "-c", path); got.code != exitFailure || !strings.Contains(got.stderr, `no check "nope"`) {
 		t.Errorf("unknown check: %+v", got)

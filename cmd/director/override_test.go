@@ -18,8 +18,13 @@ type countingKernel struct {
 	left atomic.Int64
 }
 
-func (k *countingKernel) Connections(ipvsctl.ServiceID, netip.AddrPort) (int, error) {
-	return int(max(0, k.left.Add(-1))), nil
+func (k *countingKernel) Connections(id ipvsctl.ServiceID) (map[netip.AddrPort]int, error) {
+	left := int(max(0, k.left.Add(-1)))
+	counts := make(map[netip.AddrPort]int)
+	for _, d := range k.Table().Services[id].Destinations {
+		counts[d.Addr] = left
+	}
+	return counts, nil
 }
 
 // weightOf returns the weight of the only real server in the kernel's table.

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"net/netip"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -83,6 +84,36 @@ func TestUpgradeKeepsTheConnectionsOfARemovedServer(t *testing.T) {
 		w.kernel.SetConnections(id, leaving, 0)
 		w.after(2 * time.Second)
 		w.table("1=1")
+		w.stop(errSignal)
+	})
+}
+
+// What is left of an earlier run is planned into all services of its virtual server,
+// and taken out of all.
+func TestLeftoversLeaveNothingBehind(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		slow := func(vs *conf.VirtualServer) { vs.DrainTimeout = time.Minute }
+		more := func(vs *conf.VirtualServer) {
+			second := vs.Services[0]
+			second.ID.Addr = netip.MustParseAddrPort("192.0.2.2:80")
+			vs.Services = append(vs.Services, second)
+		}
+		w := newWorld(t, pool(2, slow))
+		w.kernel.SetConnections(w.config.VirtualServers[0].Services[0].ID, w.config.VirtualServers[0].Reals[1].Address(), 1)
+		w.start()
+		w.stop(ErrLeave)
+		next := *w.config
+		next.VirtualServers = []*conf.VirtualServer{pool(1, slow, more)}
+		w.config = &next
+		w.start()
+		w.after(10 * time.Second)
+		w.table("1=1 2=0")
+		w.after(time.Minute)
+		for id, s := range w.kernel.Table().Services {
+			if got := weights(s.Destinations); got != "1=1" {
+				t.Errorf("%s holds %q, want 1=1", id, got)
+			}
+		}
 		w.stop(errSignal)
 	})
 }

@@ -32,7 +32,7 @@ func (e *Engine) setMarks(config *conf.Config) {
 	m := &e.marking
 	m.desired = config.Marks()
 	m.ever = m.ever || len(m.desired) > 0
-	m.pending = true
+	m.pending, m.retryAt = true, time.Time{} // new ones come before the services, whatever waits
 }
 
 // addMarks gives new marks. It comes before the services change: a packet whose

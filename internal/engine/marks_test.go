@@ -16,6 +16,7 @@ import (
 	"github.com/lvs-director/director/conf"
 	"github.com/lvs-director/director/ipvsctl"
 	"github.com/lvs-director/director/ipvsctl/marks"
+	"github.com/lvs-director/director/vrrp"
 )
 
 // memoryMarks are the marks of a kernel in memory.
@@ -163,6 +164,23 @@ func TestMarksOfAFormerRun(t *testing.T) {
 		}
 		w.start()
 		w.wantMarks(kernel, nil)
+		w.stop(errSignal)
+	})
+}
+
+// Marks come before the services that are for them, whatever else the kernel refuses.
+func TestMarksDoNotWaitForARefusedRow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := &memoryMarks{}
+		w := newWorld(t, pool(2))
+		w.marks = m
+		w.group()
+		w.kernel.SetInterfaces("eth0") // the sync daemon's is eth1
+		w.start()
+		w.becomes(vrrp.Initialize, vrrp.Master)
+		w.after(time.Minute)
+		w.reload(marked(7, "192.0.2.1:80"))
+		w.wantMarks(m, marks.Table{{Protocol: ipvsctl.TCP, Addr: netip.MustParseAddrPort("192.0.2.1:80")}: 7})
 		w.stop(errSignal)
 	})
 }

@@ -48,18 +48,22 @@ func loadOwned(stateDir string, log *zap.Logger) owned {
 	return o
 }
 
-// add makes the rows of a configuration and the services of its ways ours, on
-// disk before they can be in the kernel. It tells whether it could be written.
-func (o *owned) add(config *conf.Config, ways []ipvsctl.Service) error {
-	if !o.claim(config, ways) && !o.stale {
+// add makes the rows of a configuration, of the services of its ways, and of what is
+// drained ours, on disk before they can be in the kernel. It tells whether it could
+// be written.
+func (o *owned) add(config *conf.Config, ways []ipvsctl.Service, drained []ipvsctl.Row) error {
+	before := len(o.rows)
+	for _, row := range drained {
+		o.rows[row] = struct{}{}
+	}
+	if o.claim(config, ways); len(o.rows) == before && !o.stale {
 		return nil
 	}
 	return o.write()
 }
 
-// claim makes the rows of a configuration ours, and tells whether any is new.
-func (o *owned) claim(config *conf.Config, ways []ipvsctl.Service) bool {
-	before := len(o.rows)
+// claim makes the rows of a configuration ours.
+func (o *owned) claim(config *conf.Config, ways []ipvsctl.Service) {
 	for _, s := range ways {
 		o.rows[ipvsctl.Row{Service: s.ID}] = struct{}{}
 		for _, d := range s.Destinations {
@@ -74,7 +78,6 @@ func (o *owned) claim(config *conf.Config, ways []ipvsctl.Service) bool {
 			}
 		}
 	}
-	return len(o.rows) > before
 }
 
 // prune drops the rows that are neither wanted nor in the kernel.

@@ -93,7 +93,7 @@ func TestOwnedAddAndPrune(t *testing.T) {
 	dir := t.TempDir()
 	log := zaptest.NewLogger(t)
 	o := loadOwned(dir, log)
-	if err := o.add(&conf.Config{VirtualServers: []*conf.VirtualServer{pool(2, sorry)}}, nil); err != nil {
+	if err := o.add(&conf.Config{VirtualServers: []*conf.VirtualServer{pool(2, sorry)}}, nil, nil); err != nil {
 		t.Fatal(err)
 	}
 	if got := loadOwned(dir, log); len(got.rows) != 4 {
@@ -127,7 +127,7 @@ func TestOwnedAddAndPrune(t *testing.T) {
 func TestOwnedForgetsOnDisk(t *testing.T) {
 	dir, log := t.TempDir(), zaptest.NewLogger(t)
 	o := loadOwned(dir, log)
-	if err := o.add(&conf.Config{VirtualServers: []*conf.VirtualServer{pool(2)}}, nil); err != nil {
+	if err := o.add(&conf.Config{VirtualServers: []*conf.VirtualServer{pool(2)}}, nil, nil); err != nil {
 		t.Fatal(err)
 	}
 	s := pool(1).Services[0]
@@ -146,13 +146,13 @@ func TestOwnedIsWrittenLater(t *testing.T) {
 	dir, log := filepath.Join(t.TempDir(), "late"), zaptest.NewLogger(t)
 	config := &conf.Config{VirtualServers: []*conf.VirtualServer{pool(2)}}
 	o := loadOwned(dir, log)
-	if err := o.add(config, nil); err == nil {
+	if err := o.add(config, nil, nil); err == nil {
 		t.Fatal("rows were written into a directory that does not exist")
 	}
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if err := o.add(config, nil); err != nil {
+	if err := o.add(config, nil, nil); err != nil {
 		t.Fatal(err)
 	}
 	if got := loadOwned(dir, log).rows; len(got) != 3 {

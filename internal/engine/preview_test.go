@@ -143,7 +143,7 @@ func TestPreviewOfADeparture(t *testing.T) {
 	before := *config
 	before.VirtualServers = []*conf.VirtualServer{{Services: []ipvsctl.Service{head}, Reals: []conf.RealServer{{Destination: gone}}}}
 	own := loadOwned(config.StateDir, zaptest.NewLogger(t))
-	if err := own.add(&before, nil); err != nil {
+	if err := own.add(&before, nil, nil); err != nil {
 		t.Fatal(err)
 	}
 	held := head

@@ -277,9 +277,22 @@ func (e *Engine) findUsers() {
 // remember makes the rows of the configuration ours on disk, before they get
 // into the kernel.
 func (e *Engine) remember() {
-	if err := e.table.own.add(e.config, e.ways.services); err != nil {
+	if err := e.table.own.add(e.config, e.ways.services, e.drained()); err != nil {
 		e.event(Event{Kind: KindApply, Reason: "after a crash our rows would count as foreign", Error: fmt.Sprintf("remember our rows: %v", err)})
 	}
+}
+
+// drained returns the rows of what has left the configuration.
+func (e *Engine) drained() []ipvsctl.Row {
+	var rows []ipvsctl.Row
+	for _, s := range e.services {
+		for addr := range s.leaving {
+			for i := range s.vs.Services {
+				rows = append(rows, ipvsctl.Row{Service: s.vs.Services[i].ID, Destination: addr})
+			}
+		}
+	}
+	return rows
 }
 
 // rememberAgain writes the file of our rows if that failed before. That it fails
@@ -319,6 +332,8 @@ func (e *Engine) depart(now time.Time) {
 type connectionCounter interface {
 	Connections(ipvsctl.ServiceID) (map[netip.AddrPort]int, error)
 }
+
+var _ connectionCounter = (*ipvsctl.Linux)(nil)
 
 // connections counts the connections of a virtual server's destinations over all
 // its services; known is false when the kernel cannot tell. The kernel is asked

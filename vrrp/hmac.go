@@ -112,7 +112,7 @@ type peerSequence struct {
 // the last if the clock stands or has been set back.
 func (s *signatures) next(now time.Time) sequence {
 	at := sequenceAt(now)
-	if !at.after(s.own) {
+	if s.own != 0 && !at.after(s.own) {
 		at = s.own + 1
 	}
 	s.own = at

@@ -154,6 +154,10 @@ func TestSequence(t *testing.T) {
 	if !sequence(5).after(^sequence(5)) {
 		t.Error("no wrap")
 	}
+	late := time.Date(2040, 1, 1, 0, 0, 0, 0, time.UTC) // half of the seconds that the sequence has
+	if first := new(signatures).next(late); first != sequenceAt(late) {
+		t.Errorf("the first is %x, want the clock's %x", first, sequenceAt(late))
+	}
 }
 
 // TestPeersRemembered keeps the last few senders apart.

@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/spf13/cobra"
+
+	"github.com/lvs-director/director/vrrp/worker"
 )
 
 // result is what a command line left behind.
@@ -107,7 +109,8 @@ func TestHelpAndVersion(t *testing.T) {
 			t.Errorf("director %v shows the hidden command", args)
 		}
 	}
-	if got := director(t, "version"); got.code != exitOK || !strings.HasPrefix(got.stdout, "director "+version+" (go") {
+	if got := director(t, "version"); got.code != exitOK || !strings.HasPrefix(got.stdout, "director "+version+" (go") ||
+		!strings.HasSuffix(got.stdout, "\nvrrp protocol "+worker.Wire()+"\n") {
 		t.Errorf("version: %+v", got)
 	}
 }

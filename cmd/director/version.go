@@ -5,6 +5,8 @@ import (
 	"runtime"
 
 	"github.com/spf13/cobra"
+
+	"github.com/lvs-director/director/vrrp/worker"
 )
 
 func newVersionCommand() *cobra.Command {
@@ -13,8 +15,8 @@ func newVersionCommand() *cobra.Command {
 		Short: "Print the version",
 		Args:  cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
-			_, err := fmt.Fprintf(command.OutOrStdout(), "director %s (%s, %s/%s)\n",
-				version, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+			_, err := fmt.Fprintf(command.OutOrStdout(), "director %s (%s, %s/%s)\nvrrp protocol %s\n",
+				version, runtime.Version(), runtime.GOOS, runtime.GOARCH, worker.Wire())
 			return err
 		},
 	}

@@ -92,6 +92,13 @@ func ours() hello {
 	return hello{Magic: magic, Protocol: protocol, Schema: schemaOf(reflect.TypeFor[frame]())}
 }
 
+// Wire tells which engines and workers understand one another: those of the same
+// protocol, and of the same types in it.
+func Wire() string {
+	h := ours()
+	return fmt.Sprintf("%d/%s", h.Protocol, h.Schema)
+}
+
 // schemaOf is a fingerprint of a type as it is encoded: of the names and types
 // of all fields, all the way down. Engine and worker may be of different
 // builds (the engine is upgraded, the worker still runs), and JSON drops

@@ -26,6 +26,13 @@ func TestScripts(t *testing.T) {
 	mysql := func(readonly, state string) string {
 		return "#!/bin/sh\ncase \"$*\" in\n*read_only*) echo @@global.read_only; echo " + readonly + " ;;\n*REPLICA*) echo ERROR 1064 >&2; exit 1 ;;\n*) cat <<'END'\n" + state + "\nEND\n;;\nesac\n"
 	}
+	// Has a standby that has replayed all, two hours ago, and whose connection is broken.
+	const broken = "#!/bin/sh\ncase \"$*\" in\n*'EXISTS (SELECT FROM pg_stat_wal_receiver) AND pg_last_wal_receive_lsn() = pg_last_wal_replay_lsn() THEN 0'*) echo 7200 ;;\n*) echo 0 ;;\nesac\n"
+	// Is a primary for those who know the password.
+	auth := func(options string) string {
+		return "#!/bin/sh\ncase \"$REDISCLI_AUTH $*\" in\n'" + options + " INFO replication') echo role:master ;;\n*) echo NOAUTH ;;\nesac\n"
+	}
+	const locale = "#!/bin/sh\necho \"$LC_ALL\"\nexit 1\n"
 	lagging := func(s string) string { return "*** 1. row ***\n   Seconds_Behind_Master: " + s + "\n  Master_SSL: No" }
 	tests := []struct {
 		name   string
@@ -41,11 +48,15 @@ func TestScripts(t *testing.T) {
 		{"disk-free", []string{"--agent", "--limit", "95"}, "df", program(df, "0"), 0, "up"},
 		{"disk-free", nil, "df", program("df: /x: No such file", "1"), 2, "df: /x: No such file"},
 		{"disk-free", []string{"--what"}, "df", "", 2, "unknown option --what"},
+		{"disk-free", nil, "df", program(`df: \c: No such file`, "1"), 2, `df: \c: No such file`},
+		{"disk-free", []string{"--agent"}, "df", program(`df: \c: No such file`, "1"), 0, `down #df: \c: No such file`},
+		{"disk-free", nil, "df", locale, 2, "C"},
 
 		{"load", nil, "getconf", program("4", "0"), 0, "75 load 1.00 on 4 processors"},
 		{"load", []string{"--weight", "10"}, "getconf", program("2", "0"), 0, "5 load 1.00 on 2 processors"},
 		{"load", []string{"--agent"}, "getconf", program("4", "0"), 0, "up 75%"},
 		{"load", []string{"--agent"}, "getconf", program("1", "0"), 0, "up 1%"},
+		{"load", nil, "getconf", "#!/bin/sh\n[ \"$LC_ALL\" = C ] && echo 4\n", 0, "75 load 1.00 on 4 processors"},
 
 		{"redis", nil, "redis-cli", program("role:master\r", "0"), 0, "primary"},
 		{"redis", nil, "redis-cli", replica("up", "3"), 0, "replica"},
@@ -54,9 +65,18 @@ func TestScripts(t *testing.T) {
 		{"redis", []string{"--lag", "2"}, "redis-cli", replica("up", "3"), 1, "a replica that has not heard its primary for 3 s"},
 		{"redis", nil, "redis-cli", program("Could not connect", "1"), 1, "Could not connect"},
 		{"redis", nil, "redis-cli", program("NOAUTH Authentication required.", "0"), 1, "NOAUTH Authentication required."},
+		{"redis", nil, "redis-cli", program(`ERR \c`, "0"), 1, `ERR \c`},
+		{"redis", []string{"--password-file", "password"}, "redis-cli", auth("pass word -h 10.0.0.1 -p 80"), 0, "primary"},
+		{"redis", []string{"--primary", "--password-file", "password", "--user", "probe"}, "redis-cli", auth("pass word -h 10.0.0.1 -p 80 --user probe"), 0, "primary"},
+		{"redis", []string{"--password-file", "none"}, "redis-cli", auth(""), 2, "cat: none: No such file or directory"},
+		{"redis", []string{"-a", "secret"}, "redis-cli", auth(" -h 10.0.0.1 -p 80 -a secret"), 0, "primary"},
+		{"redis", nil, "redis-cli", locale, 1, "C"},
 
 		{"postgres", nil, "psql", program("-1", "0"), 0, "primary"},
 		{"postgres", nil, "psql", program("7", "0"), 0, "standby, 7 s behind"},
+		{"postgres", nil, "psql", broken, 1, "a standby 7200 s behind"},
+		{"postgres", nil, "psql", program(`FATAL: \c`, "2"), 1, `FATAL: \c`},
+		{"postgres", nil, "psql", locale, 1, "C"},
 		{"postgres", []string{"--lag", "5"}, "psql", program("7", "0"), 1, "a standby 7 s behind"},
 		{"postgres", []string{"--primary"}, "psql", program("0", "0"), 1, "a standby, not the primary"},
 		{"postgres", nil, "psql", program("FATAL: the database system is starting up", "2"), 1, "FATAL: the database system is starting up"},
@@ -72,13 +92,15 @@ func TestScripts(t *testing.T) {
 		{"mysql", nil, "mysql", mysql("1", lagging("NULL")), 1, "a replica that does not replicate"},
 		{"mysql", nil, "mysql", mysql("1", ""), 1, "read-only, and not a replica"},
 		{"mysql", nil, "mysql", program("ERROR 2003: cannot connect", "1"), 1, "ERROR 2003: cannot connect"},
+		{"mysql", nil, "mysql", program(`ERROR \c`, "1"), 1, `ERROR \c`},
+		{"mysql", nil, "mysql", locale, 1, "C"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name+" "+strings.Join(tt.args, " "), func(t *testing.T) {
 			t.Parallel()
 			dir := t.TempDir()
 			loadavg := filepath.Join(dir, "loadavg")
-			for name, content := range map[string]string{tt.client: tt.code, "loadavg": "1.00 2.00 3.00 1/2 3\n"} {
+			for name, content := range map[string]string{tt.client: tt.code, "loadavg": "1.00 2.00 3.00 1/2 3\n", "password": "pass word\n"} {
 				if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o700); err != nil {
 					t.Fatal(err)
 				}
@@ -88,8 +110,9 @@ func TestScripts(t *testing.T) {
 				t.Fatal(err)
 			}
 			cmd := exec.CommandContext(t.Context(), script, tt.args...)
+			cmd.Dir = dir
 			cmd.Env = []string{
-				"PATH=" + dir + ":/usr/bin:/bin", "LOADAVG=" + loadavg,
+				"LC_ALL=tlh", "PATH=" + dir + ":/usr/bin:/bin", "LOADAVG=" + loadavg,
 				"DIRECTOR_REAL_ADDRESS=10.0.0.1", "DIRECTOR_REAL_PORT=80",
 			}
 			output, err := cmd.CombinedOutput()

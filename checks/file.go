@@ -34,21 +34,63 @@ func (p File) Key() string { return digest(p.Kind(), p) }
 // Run implements Probe.
 func (p File) Run(ctx context.Context) Observation { return p.compile()(ctx) }
 
-func (p File) compile() runner {
+func (p File) compile() runner { return p.asking(os.Stat) }
+
+// asking is compile with what asks the file system for the file.
+func (p File) asking(stat func(string) (fs.FileInfo, error)) runner {
 	want, err := p.Expect.compile()
 	if err != nil {
 		return broken(err)
 	}
+	return fileLooks.bounded("file system of "+p.Path, func(context.Context) Observation { return p.look(stat, want) })
+}
+
+// looks is room for looks at files at the same time. Each that has no end keeps a
+// thread of ours, and Go ends a process that has 10,000.
+type looks chan struct{}
+
+var fileLooks = make(looks, 1024)
+
+// bounded makes a runner of a look at files, which may have no end: a network file
+// system whose server is gone never answers, and no deadline ends the call. When its
+// time is over it is left alone, as a command that does not die is, and nothing waits
+// for it. There is one at a time: until it has come back the next ones fail at once.
+func (l looks) bounded(where string, look func(context.Context) Observation) runner {
+	looking := make(chan struct{}, 1)
 	return func(ctx context.Context) Observation {
 		a := newAttempt(ctx)
-		seen := p.look(want)
-		seen.Latency = time.Since(a.begin)
-		return seen
+		select {
+		case looking <- struct{}{}:
+		default:
+			return a.failed(where, context.DeadlineExceeded)
+		}
+		select {
+		case l <- struct{}{}:
+		case <-ctx.Done():
+			<-looking
+			return Observation{Reason: fmt.Sprintf("%s: not asked, as %d others do not answer", where, cap(l)), Ours: true}
+		}
+		back := make(chan Observation, 1)
+		go func() {
+			seen := look(ctx)
+			<-l
+			<-looking // before the verdict, which the next look may follow
+			back <- seen
+		}()
+		select {
+		case seen := <-back:
+			if ctx.Err() == nil {
+				seen.Latency = time.Since(a.begin)
+				return seen
+			}
+		case <-ctx.Done():
+		}
+		return a.failed(where, ctx.Err())
 	}
 }
 
-func (p File) look(want wanted) Observation {
-	info, err := os.Stat(p.Path)
+func (p File) look(stat func(string) (fs.FileInfo, error), want wanted) Observation {
+	info, err := stat(p.Path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist) && p.Number:
 		return holding(0)

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"time"
 )
 
 // Process is up when a program runs on this machine, often enough.
@@ -23,14 +22,16 @@ func (Process) Kind() string { return "process" }
 func (p Process) Key() string { return digest(p.Kind(), p) }
 
 // Run implements Probe.
-func (p Process) Run(ctx context.Context) Observation {
-	start := time.Now()
-	seen := p.count(ctx, "/proc")
-	seen.Latency = time.Since(start)
-	return seen
+func (p Process) Run(ctx context.Context) Observation { return p.compile()(ctx) }
+
+func (p Process) compile() runner { return p.among("/proc") }
+
+// among looks through a directory like /proc. The kernel reads an argument out of the
+// process's memory, and waits while that is locked.
+func (p Process) among(proc string) runner {
+	return fileLooks.bounded(proc, func(ctx context.Context) Observation { return p.count(ctx, proc) })
 }
 
-// count looks through a directory like /proc.
 func (p Process) count(ctx context.Context, proc string) Observation {
 	paths, err := filepath.Glob(filepath.Join(proc, "[1-9]*", "cmdline"))
 	if err != nil || len(paths) == 0 {
@@ -39,7 +40,7 @@ func (p Process) count(ctx context.Context, proc string) Observation {
 	n := 0
 	for _, path := range paths {
 		if ctx.Err() != nil {
-			return Observation{Reason: "timeout", Ours: true}
+			return Observation{} // nobody waits any more
 		}
 		// A process that has ended meanwhile, and a kernel thread, has none.
 		line, err := os.ReadFile(path)

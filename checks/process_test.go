@@ -5,6 +5,9 @@ import (
 	"path/filepath"
 	"strconv"
 	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 func TestProcess(t *testing.T) {
@@ -57,4 +60,31 @@ func TestProcess(t *testing.T) {
 	if got := (Process{Name: filepath.Base(string(self))}).Run(t.Context()); !got.OK || got.Latency <= 0 {
 		t.Errorf("this test does not run: %+v", got)
 	}
+}
+
+// TestProcessHangs looks at a process whose arguments cannot be read, nor waited for.
+func TestProcessHangs(t *testing.T) {
+	t.Parallel()
+	proc := t.TempDir()
+	line := filepath.Join(proc, "1", "cmdline")
+	if err := os.Mkdir(filepath.Dir(line), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Mkfifo(line, 0o600); err != nil { // which nobody writes to
+		t.Fatal(err)
+	}
+	run := Process{Name: "named"}.among(proc)
+	for _, limit := range []time.Duration{300 * time.Millisecond, time.Hour} { // the second does not look
+		ctx, cancel := WithTimeout(t.Context(), limit)
+		seen := run(ctx)
+		cancel()
+		if want := proc + ": no answer in " + limit.String(); seen.OK || seen.Ours || seen.Reason != want {
+			t.Errorf("saw %+v, want %q", seen, want)
+		}
+	}
+	end, err := os.OpenFile(line, os.O_WRONLY, 0) // the one that looks goes on
+	if err != nil {
+		t.Fatal(err)
+	}
+	end.Close()
 }

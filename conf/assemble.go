@@ -244,6 +244,7 @@ func (a *assembly) resolve(p *piece) {
 			}
 			a.seen[member] = where{piece: p, at: v.members[i]}
 		}
+		a.resolveTracks(v.Groups)
 	case *virtualServer:
 		// The kernel refuses one while it has the other (ip_vs_genl_set_cmd).
 		if sync, ok := a.seen["connection_sync "]; ok && v.mixed != (span{}) {

@@ -117,6 +117,7 @@ func addTrack(d *decoder, b *block, g *group, t track) {
 		}
 	}
 	g.Tracks = append(g.Tracks, vrrp.Track{Kind: kind.text, Name: name.text, Weight: t.weight, Number: t.file.Number, UpDelay: t.up, DownDelay: t.down})
+	g.probed = append(g.probed, t.probed(kind.text, name))
 	switch kind.text {
 	case "interface":
 		if want := checkInterface(name.text); want != "" {
@@ -142,6 +143,50 @@ func addTrack(d *decoder, b *block, g *group, t track) {
 			d.fail(b.where("max"), "max %d: want at least min, %d", t.process.Max, t.process.Min)
 		}
 		g.probe(d, name, t.monitor, t.initial, t.process)
+	}
+}
+
+// probed is a track, and what it looks at. Without delays, as VRRP tells two apart.
+type probed struct {
+	vrrp.Track
+	key string // of its probe; empty if the name says all
+	at  span
+}
+
+func (t track) probed(kind string, name label) probed {
+	p := probed{Track: vrrp.Track{Kind: kind, Name: name.text, Weight: t.weight, Number: t.file.Number}, at: name.at}
+	switch kind {
+	case "script":
+		p.key = checks.Script{Command: t.command}.Key() // its environment differs from group to group
+	case "file":
+		p.key = t.file.Key()
+	case "process":
+		p.key = t.process.Key()
+	}
+	return p
+}
+
+// resolveTracks checks that the tracks which count as one in a sync group are one. A
+// weight of 0 is a FAULT of its own group, and nothing that counts.
+func (a *assembly) resolveTracks(groups []string) {
+	type use struct {
+		probed
+		where
+	}
+	first := map[vrrp.Track]use{}
+	for _, name := range groups {
+		at, ok := a.seen["vrrp "+name]
+		if !ok {
+			continue // has been reported
+		}
+		for _, t := range at.piece.result.value.(*group).probed {
+			if f, twice := first[t.Track]; !twice {
+				first[t.Track] = use{t, where{at.piece, t.at, name}}
+			} else if f.key != t.key && t.Weight != 0 {
+				a.fail(at.piece, t.at, f.place(), "track %q %q looks at something else than that of group %q, which has the same weight: "+
+					"in their vrrp_sync_group the two count as one; want another name", t.Kind, t.Name, f.name)
+			}
+		}
 	}
 }
 

@@ -15,9 +15,10 @@ type group struct {
 	policy      GroupPolicy
 	routerAt    span
 	addressesAt span
-	syncAt      span    // of block connection_sync
-	tracked     []label // tracked virtual servers
-	sessions    []label // tracked BFD sessions
+	syncAt      span     // of block connection_sync
+	probed      []probed // tracks
+	tracked     []label  // tracked virtual servers
+	sessions    []label  // tracked BFD sessions
 	fixtures    fixtures
 	accept      bool
 }
@@ -169,7 +170,7 @@ var syncGroupSchema = schema[syncGroup]{
 			}
 			g.Groups = append(g.Groups, v.text)
 			g.members = append(g.members, v.at)
-		}, "names of `vrrp` blocks").must(),
+		}, "names of `vrrp` blocks. Their tracks of one kind, name and weight count once, and so must look at the same thing").must(),
 	},
 	blocks: []inner[syncGroup]{
 		nest(&syncGroupHookSchema, false, func(d *decoder, b *block, g *syncGroup, h hook) {

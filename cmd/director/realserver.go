@@ -1,10 +1,12 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/netip"
 	"os"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -54,18 +56,23 @@ func (f *realserverFlags) addresses() ([]realserver.VIP, error) {
 	return vips, nil
 }
 
-// change loads the state, changes the machine, and saves the state even if that
-// went wrong half-way.
-func (f *realserverFlags) change(do func(*realserver.State, []realserver.VIP) error) error {
+// stateWait is how long a command waits for another one that changes the machine.
+const stateWait = 10 * time.Second
+
+// change opens the state, for itself alone, and changes the machine.
+func (f *realserverFlags) change(ctx context.Context, do func(*realserver.State, []realserver.VIP) error) error {
 	vips, err := f.addresses()
 	if err != nil {
 		return err
 	}
-	s, err := realserver.Load(f.state)
+	ctx, cancel := context.WithTimeout(ctx, stateWait)
+	defer cancel()
+	s, err := realserver.Open(ctx, f.state)
 	if err != nil {
 		return err
 	}
-	return errors.Join(do(s, vips), s.Save(f.state))
+	defer s.Close()
+	return do(s, vips)
 }
 
 func (f *realserverFlags) upCommand() *cobra.Command {
@@ -77,11 +84,11 @@ func (f *realserverFlags) upCommand() *cobra.Command {
 arp_announce and, for a tunnel, rp_filter as they must be. It may be repeated, and
 changes only what is not right yet.`,
 		Args: cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error {
-			return f.change(func(s *realserver.State, vips []realserver.VIP) error {
-				if len(vips) == 0 {
-					return &exitError{code: exitUsage, err: errors.New("--vip is missing")}
-				}
+		RunE: func(command *cobra.Command, _ []string) error {
+			if len(f.vips) == 0 {
+				return &exitError{code: exitUsage, err: errors.New("--vip is missing")}
+			}
+			return f.change(command.Context(), func(s *realserver.State, vips []realserver.VIP) error {
 				if err := s.Up(realserver.Linux{}, vips...); err != nil || !persist {
 					return err
 				}
@@ -104,8 +111,8 @@ func (f *realserverFlags) downCommand() *cobra.Command {
 		Long: `Undo what up has done, for all addresses or those given. What was there before is put back;
 what the other addresses need stays, and so does what somebody else has changed since.`,
 		Args: cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error {
-			return f.change(func(s *realserver.State, vips []realserver.VIP) error {
+		RunE: func(command *cobra.Command, _ []string) error {
+			return f.change(command.Context(), func(s *realserver.State, vips []realserver.VIP) error {
 				return s.Down(realserver.Linux{}, vips...)
 			})
 		},

@@ -21,14 +21,22 @@ type Change struct {
 	Item
 	Before string `json:"before"`
 	After  string `json:"after"`
+	// Until is what we had changed it to before, and what it still is if something
+	// ended us between remembering the change and making it.
+	Until string `json:"until,omitempty"`
 }
 
+// ours tells whether a value is one that we gave the item.
+func (c Change) ours(value string) bool { return value == c.After || c.Until != "" && value == c.Until }
+
 // State is what has been done to this machine. It outlives the command that did
-// it, so that another one can undo it.
+// it, so that another one can undo it: see Open.
 type State struct {
 	VIPs    []VIP    `json:"vips"`
 	Changes []Change `json:"changes"`           // in the order in which they were made
 	Program []string `json:"program,omitempty"` // see Persist
+
+	book *book // nil: it is kept nowhere
 }
 
 // Up makes the machine serve the addresses, besides those that it serves
@@ -54,10 +62,11 @@ func (s *State) Up(sys System, vips ...VIP) error {
 			return err
 		}
 	}
-	return nil
+	return s.save()
 }
 
 // set gives an item its value and remembers the one it had before the first change.
+// That is on the disk before, or nothing is changed: else nobody could ever undo it.
 func (s *State) set(sys System, item Item, value string, also ...string) error {
 	have, err := sys.Get(item)
 	if err != nil {
@@ -66,14 +75,24 @@ func (s *State) set(sys System, item Item, value string, also ...string) error {
 	if have == value || slices.Contains(also, have) {
 		return nil
 	}
-	if err := sys.Set(item, value); err != nil {
-		return fmt.Errorf("set %s: %w", item, err)
-	}
+	before := slices.Clone(s.Changes)
 	if i := slices.IndexFunc(s.Changes, func(c Change) bool { return c.Item == item }); i >= 0 {
-		s.Changes[i].After = value // drift that was repaired; what it was at first still counts
-		return nil
+		c, until := &s.Changes[i], "" // what it was at first still counts
+		if c.ours(have) {
+			until = have
+		}
+		c.After, c.Until = value, until
+	} else {
+		s.Changes = append(s.Changes, Change{Item: item, Before: have, After: value})
 	}
-	s.Changes = append(s.Changes, Change{Item: item, Before: have, After: value})
+	if err := s.save(); err != nil {
+		s.Changes = before
+		return err
+	}
+	if err := sys.Set(item, value); err != nil {
+		s.Changes = before
+		return errors.Join(fmt.Errorf("set %s: %w", item, err), s.save())
+	}
 	return nil
 }
 
@@ -108,15 +127,16 @@ func (s *State) Down(sys System, vips ...VIP) error {
 	}
 	slices.Reverse(left)
 	s.VIPs, s.Changes = keep, left
-	if slices.ContainsFunc(left, func(c Change) bool { return c.Kind == File }) && len(keep) > 0 {
-		errs = append(errs, s.Persist(sys, s.Program))
+	err := s.save()
+	if err == nil && len(keep) > 0 && slices.ContainsFunc(left, func(c Change) bool { return c.Kind == File }) {
+		err = s.Persist(sys, s.Program)
 	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, err)...)
 }
 
 func undo(sys System, c Change) error {
 	have, err := sys.Get(c.Item)
-	if err != nil || have != c.After {
+	if err != nil || !c.ours(have) {
 		return err
 	}
 	return sys.Set(c.Item, c.Before)

@@ -19,7 +19,10 @@ func (s *State) Persist(sys System, program []string) error {
 	if err := s.set(sys, Item{File, unitPath}, unit(program, s.VIPs)); err != nil {
 		return err
 	}
-	return s.set(sys, Item{Symlink, wantPath}, unitPath)
+	if err := s.set(sys, Item{Symlink, wantPath}, unitPath); err != nil {
+		return err
+	}
+	return s.save()
 }
 
 // unit returns the text of the unit. Stopping it does nothing, since a machine

@@ -112,6 +112,7 @@ type Status struct {
 	Streak int         // consecutive probes that say otherwise than State
 	Last   Observation // of the last probe
 	LastAt time.Time   // when it ended; zero before the first
+	Weight *int        // that holds, whichever probe has asked for it; nil is none
 	// HeldUntil is until when Damping keeps it down; zero if it does not.
 	HeldUntil time.Time
 }

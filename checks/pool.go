@@ -92,7 +92,7 @@ func (p *Pool) Status(key Key) (Status, bool) {
 	if e == nil {
 		return Status{}, false
 	}
-	s := Status{State: e.streak.state, Since: e.since, Streak: e.streak.run, Last: e.last, LastAt: e.lastAt}
+	s := Status{State: e.streak.state, Since: e.since, Streak: e.streak.run, Last: e.last, LastAt: e.lastAt, Weight: e.weight}
 	if held := e.falls.heldUntil(e.monitor.Damping); s.State == Down && time.Now().Before(held) {
 		s.HeldUntil = held
 	}
@@ -176,7 +176,7 @@ func (p *Pool) add(key Key, m Monitor, now time.Time) {
 	if seed, ok := p.seeds[key]; ok {
 		delete(p.seeds, key)
 		e.streak.state, e.since = seed.State, seed.Since
-		e.last, e.lastAt, e.weight = seed.Last, seed.LastAt, seed.Last.Weight
+		e.last, e.lastAt, e.weight = seed.Last, seed.LastAt, seed.Weight
 		e.told, e.toldWeight = e.streak.state, e.weight
 	}
 	p.entries[key] = e

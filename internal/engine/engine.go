@@ -12,7 +12,6 @@ import (
 	"context"
 	"errors"
 	"path/filepath"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -134,31 +133,36 @@ func (e *Engine) Run(ctx context.Context) error {
 	defer close(e.ended)
 	// Cancelling ctx must not stop everything at once: these have contexts of their own.
 	background := context.WithoutCancel(ctx)
-	var running sync.WaitGroup
+	var running parts
 	poolCtx, stopPool := context.WithCancel(background)
 	hookCtx, stopHooks := context.WithCancel(background)
 	bfdCtx, stopSessions := context.WithCancelCause(background)
-	running.Go(func() { e.finished("checks", e.opts.Pool.Run(poolCtx)) })
-	running.Go(func() { e.hooks.run(hookCtx) })
+	running.start("checks", func() { e.finished("checks", e.opts.Pool.Run(poolCtx)) })
 	if e.opts.Sessions != nil {
 		e.sessions = sessions{reports: e.opts.Sessions.Reports(), known: make(map[string]bfd.Status)}
-		running.Go(func() { e.finished("bfd", e.opts.Sessions.Run(bfdCtx)) })
+		running.start("bfd", func() { e.finished("bfd", e.opts.Sessions.Run(bfdCtx)) })
 	}
 	e.reloads.load = func() {
-		running.Go(func() {
+		running.start("reading of the configuration", func() {
 			config, err := e.opts.Loader()
-			e.loaded <- loaded{config, err}
+			select {
+			case e.loaded <- loaded{config, err}:
+			case <-e.ended:
+			}
 		})
 	}
 	e.maintenance.list = func(dir string) {
-		running.Go(func() {
+		running.start("reading of "+dir, func() {
 			files, err := listMaintenance(dir)
-			e.listed <- listing{dir, files, err}
+			select {
+			case e.listed <- listing{dir, files, err}:
+			case <-e.ended:
+			}
 		})
 	}
-	e.realHooks.left = func(h hookRun, why string) { e.event(h.event(why)) }
-	e.realHooks.run = func(h hookRun) {
-		running.Go(func() {
+	e.hooks.left = func(h hookRun, why string) { e.event(h.event(why)) }
+	e.hooks.run = func(h hookRun) {
+		running.start("hooks", func() {
 			ev := h.run(hookCtx)
 			select {
 			case e.hooks.done <- ev:
@@ -166,10 +170,11 @@ func (e *Engine) Run(ctx context.Context) error {
 			}
 		})
 	}
+	e.realHooks.left, e.realHooks.run = e.hooks.left, e.hooks.run
 	e.fifos.run = func(f *fifo) {
 		fifoCtx, stop := context.WithCancel(hookCtx)
 		f.stop = stop
-		running.Go(func() { defer stop(); f.write(fifoCtx) })
+		running.start("notify_fifo "+f.Path, func() { defer stop(); f.write(fifoCtx) })
 	}
 	e.roles.start = func() { e.roles.run(background, e.opts.Router, e.log) }
 
@@ -275,6 +280,7 @@ func (e *Engine) onBeat() {
 	}
 	e.watchPace(now)
 	e.lookAtMaintenance()
+	e.lookAtScripts()
 	e.roles.resend()
 	e.stale = true
 }
@@ -329,20 +335,4 @@ func (e *Engine) ask(ctx context.Context, f func() error) error {
 		return context.Cause(ctx)
 	}
 	return <-reply
-}
-
-// drainResults lets the parts end: they must not block on a reader that is gone.
-func (e *Engine) drainResults(running *sync.WaitGroup) {
-	ended := make(chan struct{})
-	go func() { running.Wait(); close(ended) }()
-	for {
-		select {
-		case <-ended:
-			return
-		case <-e.opts.Pool.Results():
-		case <-e.hooks.done:
-		case <-e.loaded:
-		case <-e.listed:
-		}
-	}
 }

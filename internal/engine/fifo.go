@@ -17,6 +17,10 @@ import (
 // that the pipe itself holds.
 const fifoQueueSize = 1024
 
+// fifoPatience is how long a full pipe is waited for before it is looked at again:
+// somebody may have made another, which alone has a reader.
+const fifoPatience = time.Second
+
 // fifoStopTime is how long the daemon waits at its stop for readers to take what waits.
 const fifoStopTime = time.Second
 
@@ -126,15 +130,8 @@ func (f *fifo) write(ctx context.Context) {
 	defer func() { pipe.Close() }() // of none: an error, nothing more
 	complained := ""
 	for line := range f.lines {
-		err := ctx.Err()
-		if err == nil {
-			pipe, err = f.open(ctx, pipe)
-		}
-		if err == nil {
-			// A line is shorter than PIPE_BUF: it is written whole or not at all.
-			_, err = pipe.WriteString(line)
-		}
-		if err == nil {
+		var err error
+		if pipe, err = f.put(ctx, pipe, line); err == nil {
 			f.written.Add(1)
 			complained = ""
 			continue
@@ -150,9 +147,37 @@ func (f *fifo) write(ctx context.Context) {
 	}
 }
 
+// put writes a line to the pipe that is at the path, and returns that.
+func (f *fifo) put(ctx context.Context, pipe *os.File, line string) (*os.File, error) {
+	for {
+		err := ctx.Err()
+		if err == nil {
+			pipe, err = f.open(pipe)
+		}
+		if err == nil {
+			err = writeInTime(ctx, pipe, line)
+		}
+		if ctx.Err() != nil || !errors.Is(err, os.ErrDeadlineExceeded) {
+			return pipe, err
+		}
+	}
+}
+
+// writeInTime writes a line if there is room for it in time. It is shorter than
+// PIPE_BUF, so it is written whole or not at all.
+func writeInTime(ctx context.Context, pipe *os.File, line string) error {
+	if err := pipe.SetWriteDeadline(time.Now().Add(fifoPatience)); err != nil {
+		return err
+	}
+	stop := context.AfterFunc(ctx, func() { _ = pipe.SetWriteDeadline(time.Now()) })
+	defer stop()
+	_, err := pipe.WriteString(line)
+	return err
+}
+
 // open returns the pipe that is at the path now: somebody may have removed it,
 // or made another.
-func (f *fifo) open(ctx context.Context, pipe *os.File) (*os.File, error) {
+func (f *fifo) open(pipe *os.File) (*os.File, error) {
 	if pipe != nil {
 		is, err := os.Lstat(f.Path)
 		if was, e := pipe.Stat(); err == nil && e == nil && os.SameFile(is, was) {
@@ -172,7 +197,6 @@ func (f *fifo) open(ctx context.Context, pipe *os.File) (*os.File, error) {
 		pipe.Close()
 		return nil, fmt.Errorf("%s is there already, and no named pipe", f.Path)
 	}
-	context.AfterFunc(ctx, func() { _ = pipe.SetWriteDeadline(time.Now()) })
 	return pipe, nil
 }
 

@@ -3,10 +3,12 @@ package engine
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"net/netip"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -172,6 +174,30 @@ func TestFIFOMadeAnew(t *testing.T) {
 		}
 		in.Close()
 	}
+	// So it is when the old one is full, whose reader has gone.
+	fill(t, path)
+	e.addLines(f, []string{"full\n"})
+	for len(f.lines) > 0 {
+		runtime.Gosched()
+	}
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Mkfifo(path, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	in, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer in.Close()
+	if err := in.SetReadDeadline(time.Now().Add(10 * fifoPatience)); err != nil {
+		t.Fatal(err)
+	}
+	buf := make([]byte, 16)
+	if n, err := in.Read(buf); err != nil || string(buf[:n]) != "full\n" {
+		t.Errorf("read %q, %v", buf[:n], err)
+	}
 	// One that is gone is made by the daemon.
 	if err := os.Remove(path); err != nil {
 		t.Fatal(err)
@@ -181,6 +207,24 @@ func TestFIFOMadeAnew(t *testing.T) {
 	<-f.done
 	if is, err := os.Lstat(path); err != nil || is.Mode() != os.ModeNamedPipe|0o600 {
 		t.Errorf("at the path: %v, %v; want a named pipe of our own", is, err)
+	}
+}
+
+// fill leaves no room for a byte in a pipe.
+func fill(t *testing.T, path string) {
+	t.Helper()
+	fd, err := unix.Open(path, unix.O_RDWR|unix.O_NONBLOCK, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(fd)
+	for size := 4096; size > 0; size /= 2 {
+		for err = error(nil); err == nil; {
+			_, err = unix.Write(fd, make([]byte, size))
+		}
+		if !errors.Is(err, unix.EAGAIN) {
+			t.Fatal(err)
+		}
 	}
 }
 

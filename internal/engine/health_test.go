@@ -149,3 +149,73 @@ func TestPanicCountsOnlyFailures(t *testing.T) {
 		t.Error("no panic with six of ten down")
 	}
 }
+
+// An engine that starts in a panic keeps those that the panic keeps, in whatever
+// order it comes to know that they are down.
+func TestPanicOutlivesARestart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		half := func(vs *conf.VirtualServer) { vs.PanicThreshold = 50 }
+		w.config.VirtualServers = []*conf.VirtualServer{w.checked(pool(4, remove, half))}
+		w.servers.set("10.0.0.3", "gone")
+		w.servers.set("10.0.0.4", "gone")
+		w.starts("1=1 2=2")
+		w.servers.set("10.0.0.2", "gone")
+		w.turns("10.0.0.1", "gone", "1=1 2=2")
+		w.stop(ErrLeave)
+		w.start()
+		w.after(5 * time.Second)
+		w.table("1=1 2=2")
+		if !w.engine.Status().VirtualServers[0].Panics {
+			t.Error("the status does not tell of the panic")
+		}
+		w.turns("10.0.0.3", "", "1=1 2=2 3=3")
+		w.turns("10.0.0.4", "", "3=3 4=4")
+		w.stop(errSignal)
+	})
+}
+
+func TestPanicInAnyOrder(t *testing.T) {
+	for _, order := range [][4]int{{0, 1, 2, 3}, {2, 3, 0, 1}, {0, 2, 1, 3}, {2, 0, 3, 1}, {3, 1, 0, 2}} {
+		kept := uint32(5)
+		s := &service{vs: pool(4, remove), reals: make([]real, 4)}
+		s.vs.PanicThreshold = 50
+		for i := range 2 {
+			s.reals[i].kept, s.reals[i].found = &kept, true
+		}
+		s.judgePanic()
+		for _, i := range order {
+			s.reals[i].state, s.reals[i].kept = checks.Down, nil
+			s.judgePanic()
+			if rows := plan(s.vs, s.views(time.Now()), false, nil); len(rows[0].Destinations) == 0 {
+				t.Errorf("down in the order %v: nobody is left in the table meanwhile", order)
+			}
+		}
+		rows := plan(s.vs, s.views(time.Now()), false, nil)
+		if got := weights(rows[0].Destinations); got != "1=1 2=2" {
+			t.Errorf("down in the order %v: %q is kept, want those found in the table", order, got)
+		}
+	}
+}
+
+// What was found in the table is remembered until all are known, and no longer.
+func TestPanicForgetsWhatWasFound(t *testing.T) {
+	kept := uint32(5)
+	s := &service{vs: pool(4, remove), reals: make([]real, 4)}
+	s.vs.PanicThreshold = 50
+	for i := range s.reals {
+		s.reals[i].kept, s.reals[i].found = &kept, true
+	}
+	for i, state := range []checks.State{checks.Down, checks.Up, checks.Up, checks.Up, checks.Down, checks.Down} {
+		s.reals[i%4].state, s.reals[i%4].kept = state, nil
+		s.judgePanic()
+	}
+	s.reals[2].state = checks.Down
+	if !s.judgePanic() {
+		t.Fatal("no panic with three of four down")
+	}
+	rows := plan(s.vs, s.views(time.Now()), false, nil)
+	if got := weights(rows[0].Destinations); got != "3=3 4=4" {
+		t.Errorf("%q is kept, want those that were up last", got)
+	}
+}

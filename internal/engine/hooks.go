@@ -12,8 +12,9 @@ import (
 	"github.com/lvs-director/director/conf"
 )
 
-// hookQueueSize bounds how many hooks may wait: when more are due than their
-// commands can do, the oldest story is still told in order.
+// hookQueueSize bounds how many hooks of groups and sync groups wait. When more
+// are due than their commands can do, the oldest are left out; but never the last
+// one of a group, which tells the present state.
 const hookQueueSize = 256
 
 // hookRun is one hook that is due: of a group, a sync group, a virtual server
@@ -28,13 +29,10 @@ type hookRun struct {
 
 // runHook has a hook run in its turn.
 func (e *Engine) runHook(h hookRun) {
-	if h.realServer != "" {
+	if h.virtualServer != "" {
 		e.realHooks.add(h)
-		return
-	}
-	if !e.hooks.add(h) {
-		e.hooks.dropped++
-		e.event(h.event(fmt.Sprintf("left out: %d hooks are waiting already", hookQueueSize)))
+	} else {
+		e.hooks.add(h)
 	}
 }
 
@@ -44,55 +42,77 @@ func (e *Engine) takeHook(ev Event) {
 		e.hooks.failed++
 	}
 	e.event(ev)
-	if ev.RealServer != "" {
+	switch {
+	case ev.VirtualServer != "":
 		e.realHooks.ended(realKey{ev.VirtualServer, ev.RealServer})
+	case ev.To != "": // not of a named pipe
+		e.hooks.ended()
 	}
 }
 
 // hookStatus tells how the hooks keep up.
 func (e *Engine) hookStatus() HookStatus {
-	return HookStatus{Running: e.realHooks.running, Waiting: e.realHooks.waiting + len(e.hooks.due),
+	return HookStatus{Running: e.hooks.running + e.realHooks.running, Waiting: len(e.hooks.due) + e.realHooks.waiting,
 		Failed: e.hooks.failed, Dropped: e.hooks.dropped + e.realHooks.dropped}
 }
 
-// hookQueue runs the hooks of all but real servers one after the other, each awaited, in the order in which
-// the states were entered, so that the last one run tells the present state.
+// hooksLeft is how many hooks have not ended.
+func (e *Engine) hooksLeft() int {
+	s := e.hookStatus()
+	return s.Running + s.Waiting
+}
+
+// hookQueue runs the hooks of groups and sync groups one after the other, each awaited, in the order in which
+// the states were entered, so that the last one run tells the present state. Nothing else is in it: a change of
+// mastership waits for no other hooks. All is the engine's goroutine's but the commands themselves.
 type hookQueue struct {
-	due  chan hookRun
-	done chan Event // also of those that are not in this queue
+	run  func(hookRun)         // runs one in the background; the engine is told of its end
+	left func(hookRun, string) // tells of one that is left out, and why
+	done chan Event            // also of those that are not in this queue
 
-	failed, dropped uint64 // of the engine
+	due             []hookRun
+	running         int    // 0 or 1
+	failed, dropped uint64 // of the engine; of this queue
 }
 
-func newHookQueue() hookQueue {
-	return hookQueue{due: make(chan hookRun, hookQueueSize), done: make(chan Event)}
-}
+func newHookQueue() hookQueue { return hookQueue{done: make(chan Event)} }
 
-// add has a hook run, unless too many are due. It never blocks.
-func (q *hookQueue) add(h hookRun) bool {
-	select {
-	case q.due <- h:
-		return true
-	default: // 256 hooks behind, each with its time limit: the newest state is told by the next change
-		return false
+// add has a hook run in its turn.
+func (q *hookQueue) add(h hookRun) {
+	q.due = append(q.due, h)
+	q.start()
+	if len(q.due) > hookQueueSize {
+		q.leaveOut()
 	}
 }
 
-// run runs hooks until ctx is done.
-func (q *hookQueue) run(ctx context.Context) {
-	for {
-		select {
-		case <-ctx.Done():
+// leaveOut leaves out the oldest hook that a later one of the same group has
+// outdated. If there is none, so many groups have something to tell.
+func (q *hookQueue) leaveOut() {
+	for i, h := range q.due {
+		if slices.ContainsFunc(q.due[i+1:], func(later hookRun) bool { return later.group == h.group && later.syncGroup == h.syncGroup }) {
+			q.due = slices.Delete(q.due, i, i+1)
+			q.dropped++
+			q.left(h, fmt.Sprintf("left out: %d hooks wait, and a later one of the same group", hookQueueSize))
 			return
-		case h := <-q.due:
-			ev := h.run(ctx)
-			select {
-			case q.done <- ev:
-			case <-ctx.Done():
-				return
-			}
 		}
 	}
+}
+
+// start runs the next one if none runs.
+func (q *hookQueue) start() {
+	if q.running == 0 && len(q.due) > 0 {
+		h := q.due[0]
+		q.due = q.due[1:]
+		q.running++
+		q.run(h)
+	}
+}
+
+// ended takes note that the one that ran has ended.
+func (q *hookQueue) ended() {
+	q.running--
+	q.start()
 }
 
 // run runs the hook's command and returns what became of it.

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -8,6 +9,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"go.uber.org/zap"
 	"go.uber.org/zap/zaptest"
 
 	"github.com/lvs-director/director/checks"
@@ -79,12 +81,96 @@ func TestStopHookHangs(t *testing.T) {
 		vs.Hooks = map[string]conf.Hook{"stop": telling("DIRECTOR_STATE")}
 		w.engine = New(Options{Log: zaptest.NewLogger(t), Config: w.config, Pool: checks.NewPool()})
 		w.engine.services = []*service{{vs: vs}}
-		w.engine.runStopHooks() // with nobody who runs them
+		w.engine.realHooks.run = func(hookRun) {}
+		w.engine.runStopHooks()
 		want := []string{">stop 1 hooks have not ended in 30s and are given up"}
 		if diff := cmp.Diff(want, w.events(KindHook)); diff != "" {
 			t.Errorf("hooks (-want +got):\n%s", diff)
 		}
 	})
+}
+
+// However many virtual servers have something to do at the stop, all of it is done.
+func TestManyStopHooks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.engine = New(Options{Log: zap.NewNop(), Config: w.config, Pool: checks.NewPool()})
+		const servers = 1000
+		for i := range servers {
+			vs := &conf.VirtualServer{Name: fmt.Sprint(i), Hooks: map[string]conf.Hook{"stop": {}}}
+			w.engine.services = append(w.engine.services, &service{vs: vs})
+		}
+		ran := make(map[string]bool)
+		w.engine.realHooks.run = func(h hookRun) {
+			ran[h.virtualServer] = true
+			go func() { w.engine.hooks.done <- h.event("") }()
+		}
+		w.engine.runStopHooks()
+		if len(ran) != servers {
+			t.Errorf("%d hooks ran, want all %d", len(ran), servers)
+		}
+	})
+}
+
+// A group's hook does not wait for those of virtual servers, however many hang.
+func TestMastershipWaitsForNoOtherHook(t *testing.T) {
+	e := New(Options{Log: zap.NewNop(), Config: &conf.Config{}})
+	var started []string
+	e.hooks.run = func(h hookRun) { started = append(started, h.group+h.virtualServer+" "+h.state) }
+	e.realHooks.run = e.hooks.run
+	for i := range 2 * realHooksAtOnce {
+		e.runHook(hookRun{virtualServer: fmt.Sprint(i), state: "down"})
+	}
+	e.runHook(hookRun{group: "front", state: "MASTER"})
+	if len(started) != realHooksAtOnce+1 || started[realHooksAtOnce] != "front MASTER" {
+		t.Errorf("started are %q, want %d of virtual servers and the group's", started, realHooksAtOnce)
+	}
+	want := HookStatus{Running: realHooksAtOnce + 1, Waiting: realHooksAtOnce}
+	if got := e.hookStatus(); got != want {
+		t.Errorf("status %+v, want %+v", got, want)
+	}
+}
+
+// Of groups that change faster than their hooks run, the oldest changes are left
+// out, and never the last one.
+func TestHooksOfFlappingGroups(t *testing.T) {
+	e := New(Options{Log: zap.NewNop(), Config: &conf.Config{}})
+	var running []hookRun
+	e.hooks.run = func(h hookRun) { running = append(running, h) }
+	e.hooks.left = func(h hookRun, why string) { e.event(h.event(why)) }
+	e.runHook(hookRun{group: "steady", state: "BACKUP"}) // it runs
+	e.runHook(hookRun{group: "steady", state: "MASTER"})
+	for i := range hookQueueSize + 10 {
+		e.runHook(hookRun{syncGroup: "flapping", state: fmt.Sprint(i)})
+	}
+	if got := e.hookStatus(); got != (HookStatus{Running: 1, Waiting: hookQueueSize, Dropped: 11}) {
+		t.Errorf("status %+v", got)
+	}
+	want := fmt.Sprintf("flapping >0 left out: %d hooks wait, and a later one of the same group", hookQueueSize)
+	if got := (&world{engine: e}).events(KindHook); len(got) != 11 || got[0] != want {
+		t.Errorf("told %q, want eleven times as %q", got, want)
+	}
+	for e.hooks.running > 0 {
+		e.takeHook(running[len(running)-1].event(""))
+	}
+	if h := running[1]; h.group != "steady" || h.state != "MASTER" {
+		t.Errorf("the second one that ran is %+v", h)
+	}
+	if last := running[len(running)-1].state; last != fmt.Sprint(hookQueueSize+9) {
+		t.Errorf("the last one that ran is for %s", last)
+	}
+}
+
+// Many groups that each have one thing to tell tell it.
+func TestHooksOfManyGroups(t *testing.T) {
+	e := New(Options{Log: zap.NewNop(), Config: &conf.Config{}})
+	e.hooks.run = func(hookRun) {}
+	for i := range 2 * hookQueueSize {
+		e.runHook(hookRun{group: fmt.Sprint(i), state: "MASTER"})
+	}
+	if got := e.hookStatus(); got != (HookStatus{Running: 1, Waiting: 2*hookQueueSize - 1}) {
+		t.Errorf("status %+v, want none left out", got)
+	}
 }
 
 // Hooks of a group run for the states entered; one that fails is told of and

@@ -16,7 +16,7 @@ const maxWeight = 65535
 // realView is what plan needs to know of one real server.
 type realView struct {
 	state    checks.State
-	kept     *uint32 // weight that the kernel held when we adopted it; counts while state is Unknown
+	kept     *uint32 // weight that it had before it was not known, in the kernel when we adopted it; counts while state is Unknown
 	override Override
 	asked    *uint32 // weight that its checks ask for, in place of the configured one
 	ramp     int     // percent of the weight that a slow start allows so far; 100 is all
@@ -43,7 +43,11 @@ func weightOf(vs *conf.VirtualServer, r *conf.RealServer, v realView) (weight ui
 		return ramped(base, v.ramp), true
 	case checks.Unknown:
 		if v.kept != nil {
-			return *v.kept, true
+			weight := *v.kept
+			if v.override.Mode == OverrideWeight && weight > 0 { // it takes connections
+				weight = base
+			}
+			return ramped(weight, v.ramp), true
 		}
 		if vs.InitialUp {
 			return base, true

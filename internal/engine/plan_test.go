@@ -55,7 +55,8 @@ func weights(dests []ipvsctl.Destination) string {
 
 func TestPlan(t *testing.T) {
 	const u, d, x = checks.Up, checks.Down, checks.Unknown
-	kept := uint32(7)
+	kept, none := uint32(7), uint32(0)
+	weigh := Override{Mode: OverrideWeight, Weight: 50}
 	up := func(states ...checks.State) (views []realView) {
 		for _, s := range states {
 			views = append(views, realView{state: s, ramp: 100})
@@ -82,7 +83,12 @@ func TestPlan(t *testing.T) {
 		{name: "a new server waits", vs: pool(2, remove), views: up(u, x), want: "1=1"},
 		{name: "initial up", vs: pool(2, remove, initialUp), views: up(u, x), want: "1=1 2=2"},
 		{name: "initial up does not save one that is down", vs: pool(2, remove, initialUp), views: up(u, d), want: "1=1"},
-		{name: "what the kernel held stays until the verdict", vs: pool(1, remove), views: []realView{{state: x, kept: &kept}}, want: "1=7"},
+		{name: "what the kernel held stays until the verdict", vs: pool(1, remove), views: []realView{{state: x, kept: &kept, ramp: 100}}, want: "1=7"},
+		{name: "weight by an operator counts before the verdict", vs: pool(1, remove), views: []realView{{state: x, kept: &kept, override: weigh, ramp: 100}}, want: "1=50"},
+		{name: "weight by an operator of a new server that waits", vs: pool(1), views: []realView{{state: x, override: weigh}}, want: "1=0"},
+		{name: "weight by an operator of one that did not serve", vs: pool(1), views: []realView{{state: x, kept: &none, override: weigh, ramp: 100}}, want: "1=0"},
+		{name: "weight by an operator, initial up", vs: pool(1, initialUp), views: []realView{{state: x, override: weigh}}, want: "1=50"},
+		{name: "a slow start goes on before the verdict", vs: pool(1), views: []realView{{state: x, kept: &kept, override: weigh, ramp: 20}}, want: "1=10"},
 		{name: "the verdict ends it", vs: pool(1, remove), views: []realView{{state: d, kept: &kept}}, want: ""},
 		{name: "drained by an operator", vs: pool(2, remove), views: with(Override{Mode: OverrideDrain}, u, u), want: "1=0 2=2"},
 		{name: "disabled by an operator", vs: pool(2), views: with(Override{Mode: OverrideDisable}, u, u), want: "2=2"},

@@ -115,12 +115,12 @@ func previewReal(vs *conf.VirtualServer, i int, seen *ServiceStatus, have ipvsct
 			continue
 		}
 		r.asked = status.Asked
-		if status.Ramp > 0 {
-			r.ramp = status.Ramp
-		}
 		switch status.State {
 		case checks.Up.String():
 			r.state = checks.Up
+			if status.Ramp > 0 {
+				r.ramp = status.Ramp
+			}
 		case checks.Down.String():
 			r.state = checks.Down
 			if seen.Panics && status.Weight > 0 { // held although it is down

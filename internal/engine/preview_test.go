@@ -69,7 +69,7 @@ func TestPreview(t *testing.T) {
 		{"weights that checks ask for, and a slow start", table(dest("10.0.0.11:80", 50), dest("10.0.0.12:80", 3)), adapted, nil, nil},
 		{"overrides count", table(dest("10.0.0.11:80", 10), dest("10.0.0.12:80", 10)), nil,
 			overrides{"web": {"10.0.0.12:80": {Mode: OverrideWeight, Weight: 4}, "10.0.0.11:80": {Mode: OverrideDrain}}},
-			[]string{"-e -t 192.0.2.10:80 -r 10.0.0.11:80 -m -w 0"}},
+			[]string{"-e -t 192.0.2.10:80 -r 10.0.0.12:80 -m -w 4", "-e -t 192.0.2.10:80 -r 10.0.0.11:80 -m -w 0"}},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

@@ -81,3 +81,26 @@ func TestRealHooksFlapping(t *testing.T) {
 		t.Errorf("the last is %q, want %q; %d run", last, want, l.running)
 	}
 }
+
+// Among a thousand real servers that wait, a virtual server is the next.
+func TestRealHooksPutVirtualServersFirst(t *testing.T) {
+	l := newHookLog()
+	for i := range 1000 {
+		l.due(fmt.Sprint(i), "down")
+	}
+	l.add(hookRun{virtualServer: "web", state: "down"})
+	l.add(hookRun{virtualServer: "web", state: "up"})
+	l.add(hookRun{virtualServer: "mail", state: "down"})
+	l.started = nil
+	for range 3 {
+		l.end(fmt.Sprint(len(l.started)))
+	}
+	if diff := cmp.Diff([]string{" down", " down", "16 down"}, l.started); diff != "" {
+		t.Errorf("started (-want +got):\n%s", diff)
+	}
+	l.started = nil
+	l.end("")
+	if diff := cmp.Diff([]string{" up"}, l.started); diff != "" {
+		t.Errorf("started (-want +got):\n%s", diff)
+	}
+}

@@ -182,7 +182,9 @@ func (e *Engine) keepHealth(monitors map[checks.Key]checks.Monitor) {
 			continue
 		}
 		status, _ := e.opts.Pool.Status(key)
-		e.health[key] = checks.Result{Key: key, To: status.State, At: status.Since, Seen: status.Last}
+		seen := status.Last
+		seen.Weight = status.Weight // as in a Result: that holds, whichever probe has seen it
+		e.health[key] = checks.Result{Key: key, To: status.State, At: status.Since, Seen: seen}
 	}
 }
 
@@ -212,7 +214,8 @@ func (e *Engine) succeed(old *service, vs *conf.VirtualServer) *service {
 			s.reals[i] = old.reals[j]
 			delete(previous, addr)
 		} else {
-			s.reals[i] = real{since: now, kept: e.keptWeight(vs, addr), override: e.over.of(vs.Name, addr.String())}
+			kept := e.keptWeight(vs, addr)
+			s.reals[i] = real{since: now, kept: kept, found: kept != nil && *kept > 0, override: e.over.of(vs.Name, addr.String())}
 		}
 		delete(s.leaving, addr)
 	}

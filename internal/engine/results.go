@@ -76,6 +76,8 @@ func (e *Engine) judgeWeight(u user) {
 
 // judgeReal forms a real server's verdict anew from its checks.
 func (e *Engine) judgeReal(u user) {
+	now := time.Now()
+	had := u.standing(now)
 	e.judgeWeight(u)
 	r, configured := u.state(), u.configured()
 	state, because, seen := verdict(configured.Checks, e.healthOf)
@@ -88,16 +90,17 @@ func (e *Engine) judgeReal(u user) {
 	}
 	ev := Event{Kind: KindReal, VirtualServer: u.service.vs.Name, RealServer: configured.Address().String(), Check: because.Name,
 		From: r.state.String(), To: state.String(), Reason: seen.Reason, Status: seen.Status, Latency: seen.Latency}
-	now := time.Now()
-	r.warming = time.Time{}
-	if r.state == checks.Down && state == checks.Up && u.service.vs.SlowStart > 0 {
+	switch {
+	case state == checks.Down:
+		r.warming = time.Time{}
+	case r.state == checks.Down && state == checks.Up && u.service.vs.SlowStart > 0:
 		r.warming = now
 	}
 	switch {
 	case state != checks.Unknown:
 		r.kept = nil
-	case r.state == checks.Up: // a reload gave it a new check: it serves until that has a verdict
-		r.kept = &configured.Destination.Weight
+	case r.state == checks.Up || had > 0: // a reload gave it a new check: it serves as it did until that has a verdict
+		r.kept = new(had)
 	}
 	born := r.state == checks.Unknown && len(configured.Checks) == 0 // up because it is written down: no news
 	r.state, r.reason, r.since = state, seen.Reason, now

@@ -38,7 +38,8 @@ type real struct {
 	// maintenance is the file that has it in maintenance; "" is none.
 	maintenance string
 	asked       *uint32   // see realView
-	good        bool      // was up when the service did not panic last
+	good        bool      // served when the service did not panic last
+	found       bool      // served when the daemon began, and was not up since; see noteGood
 	warming     time.Time // since when a slow start is under way; zero when none is
 }
 
@@ -104,17 +105,31 @@ func verdict(cs []conf.Check, health func(checks.Key) checks.Result) (state chec
 // views returns what plan needs to know of the real servers.
 func (s *service) views(now time.Time) []realView {
 	views := make([]realView, len(s.reals))
-	for i, r := range s.reals {
-		v := realView{state: r.state, kept: r.kept, override: r.wish(), asked: r.asked, ramp: 100}
-		if !r.warming.IsZero() {
-			v.ramp = rampPercent(now.Sub(r.warming), s.vs.SlowStart)
-		}
-		if s.panics && r.good {
-			v.state = checks.Up
-		}
-		views[i] = v
+	for i := range s.reals {
+		views[i] = s.view(&s.reals[i], now)
 	}
 	return views
+}
+
+// view returns what plan needs to know of one real server.
+func (s *service) view(r *real, now time.Time) realView {
+	v := realView{state: r.state, kept: r.kept, override: r.wish(), asked: r.asked, ramp: 100}
+	if !r.warming.IsZero() {
+		v.ramp = rampPercent(now.Sub(r.warming), s.vs.SlowStart)
+	}
+	if s.panics && r.good && r.state == checks.Down {
+		v.state = checks.Up
+	}
+	return v
+}
+
+// standing returns the weight that a real server has when it is warm and no
+// operator has asked for anything; 0 is none.
+func (u user) standing(now time.Time) uint32 {
+	v := u.service.view(u.state(), now)
+	v.override, v.ramp = Override{}, 100
+	weight, _ := weightOf(u.service.vs, u.configured(), v)
+	return weight
 }
 
 // judgePanic decides anew whether the service panics and tells whether that
@@ -128,15 +143,44 @@ func (s *service) judgePanic() (changed bool) {
 		}
 	}
 	someGood := slices.ContainsFunc(s.reals, func(r real) bool { return r.good })
-	panics := someGood && isPanic(passing, len(s.reals), s.vs.PanicThreshold)
+	panics := someGood && (isPanic(passing, len(s.reals), s.vs.PanicThreshold) || s.vs.PanicThreshold > 0 && s.deserted())
 	changed = panics != s.panics
 	s.panics = panics
 	if !panics {
-		for i := range s.reals {
-			s.reals[i].good = s.reals[i].state == checks.Up
-		}
+		s.noteGood()
 	}
 	return changed
+}
+
+// noteGood notes who serves. An engine that starts in a panic finds servers that
+// serve although they are down. Verdicts come one by one, and the last may show the
+// panic: until it has come, those whose own has come are not forgotten.
+func (s *service) noteGood() {
+	waits := slices.ContainsFunc(s.reals, func(r real) bool { return r.state == checks.Unknown })
+	for i := range s.reals {
+		r := &s.reals[i]
+		r.found = r.found && waits && r.state != checks.Up
+		r.good = r.found || r.serves()
+	}
+}
+
+// serves tells whether a real server is up, or was before it was not known.
+func (r *real) serves() bool {
+	return r.state == checks.Up || r.state == checks.Unknown && r.kept != nil && *r.kept > 0
+}
+
+// deserted tells whether all that were found serving are down, and of others nothing
+// is known yet: a pool that a panic keeps is not empty until their verdicts come.
+func (s *service) deserted() bool {
+	found, waits := false, false
+	for i := range s.reals {
+		r := &s.reals[i]
+		if r.serves() {
+			return false
+		}
+		found, waits = found || r.found, waits || r.state == checks.Unknown
+	}
+	return found && waits
 }
 
 // warm ends the slow starts that are over and tells whether any was under way.

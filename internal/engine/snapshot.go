@@ -92,6 +92,7 @@ func (e *Engine) vrrpStatus() VRRPStatus {
 		gs, made := r.shown[g.Name]
 		if !made {
 			gs = groupStatus(g, r.status[g.Name])
+			e.explain(gs)
 			r.shown[g.Name] = gs
 		}
 		v.Groups[i] = gs

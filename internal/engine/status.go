@@ -24,8 +24,8 @@ type Status struct {
 
 // HookStatus tells how the hooks keep up.
 type HookStatus struct {
-	Running int    `json:"running"` // of real servers
-	Waiting int    `json:"waiting"` // of all
+	Running int    `json:"running"`
+	Waiting int    `json:"waiting"` // for their turn
 	Failed  uint64 `json:"failed"`  // ended with an error, or with their time
 	Dropped uint64 `json:"dropped"` // left out, since too many waited
 }

@@ -42,10 +42,9 @@ const stopHookTime = 30 * time.Second
 // after those that are due already, and waits for all of them.
 func (e *Engine) runStopHooks() {
 	const state, reason = "stop", "the daemon stops"
-	left := 0
 	for _, s := range e.services {
-		if hook, ok := s.vs.Hooks[state]; ok && e.hooks.add(hookRun{virtualServer: s.vs.Name, state: state, reason: reason, hook: hook}) {
-			left++
+		if hook, ok := s.vs.Hooks[state]; ok {
+			e.runHook(hookRun{virtualServer: s.vs.Name, state: state, reason: reason, hook: hook})
 		}
 		for i := range s.vs.Reals {
 			if hook, ok := s.vs.Reals[i].Hooks[state]; ok {
@@ -55,16 +54,12 @@ func (e *Engine) runStopHooks() {
 	}
 	limit := time.NewTimer(stopHookTime)
 	defer limit.Stop()
-	for left > 0 || e.realHooks.running > 0 {
+	for e.hooksLeft() > 0 {
 		select {
 		case done := <-e.hooks.done:
 			e.takeHook(done)
-			if done.VirtualServer != "" && done.RealServer == "" && done.To == state {
-				left--
-			}
 		case <-limit.C:
-			e.event(Event{Kind: KindHook, To: state, Error: fmt.Sprintf("%d hooks have not ended in %v and are given up",
-				left+e.realHooks.running+e.realHooks.waiting, stopHookTime)})
+			e.event(Event{Kind: KindHook, To: state, Error: fmt.Sprintf("%d hooks have not ended in %v and are given up", e.hooksLeft(), stopHookTime)})
 			return
 		case c := <-e.calls:
 			c.reply <- errEnded

@@ -150,17 +150,25 @@ func (t *table) read() error {
 	return nil
 }
 
-// apply does the operations and keeps known true as far as it can be.
+// apply does the operations and keeps known true as far as it can be: where the
+// kernel refuses some, it has done the others.
 func (t *table) apply(ops []ipvsctl.Op) error {
 	err := t.kernel.Do(ops)
 	t.operations += uint64(len(ops))
-	if err != nil {
+	var refused []ipvsctl.OpError
+	if batch, ok := errors.AsType[*ipvsctl.BatchError](err); ok {
+		refused = batch.Failed
+	} else if err != nil {
 		return err
 	}
-	for _, op := range ops {
+	for i, op := range ops {
+		if len(refused) > 0 && refused[0].Index == i {
+			refused = refused[1:]
+			continue
+		}
 		t.known.Apply(op)
 	}
-	return nil
+	return err
 }
 
 // close closes the kernel's table if it can be closed.
@@ -194,6 +202,7 @@ func (e *Engine) reconcile() {
 	if len(ops) > 0 {
 		e.stale = true
 		if err := t.apply(ops); err != nil {
+			e.openWays() // what is refused is another row, perhaps for ever
 			e.applyFailed(err)
 			return
 		}
@@ -229,6 +238,25 @@ func (e *Engine) becomeReady() {
 	default:
 		close(e.ready)
 	}
+}
+
+// look makes known what the kernel holds, and has repaired what it has lost. It
+// does so also while the kernel refuses something; then reconcile reads it once
+// more, and goes on.
+func (e *Engine) look() (known bool) {
+	t := &e.table
+	if t.valid && !t.pending() {
+		e.resync()
+		return t.valid
+	}
+	if t.kernel == nil {
+		return false
+	}
+	has, err := t.kernel.Dump()
+	if err == nil {
+		t.known = has
+	}
+	return err == nil
 }
 
 // driftShown is how many repaired rows are told one by one.

@@ -1,9 +1,11 @@
 package engine
 
 import (
+	"cmp"
 	"strconv"
 
 	"github.com/lvs-director/director/checks"
+	"github.com/lvs-director/director/conf"
 	"github.com/lvs-director/director/vrrp"
 )
 
@@ -59,10 +61,12 @@ func (e *Engine) trackStates() []vrrp.TrackState {
 				result := scripts[scriptUse{g.Name, t.Name}]
 				state, reason := result.To, result.Seen.Reason
 				if state == checks.Unknown {
-					state, reason, s.Tentative = e.roles.initialOf(g.Name, t.Name), "has no verdict yet", true
-				}
-				if state == checks.Unknown {
-					continue
+					state, s.Tentative = e.roles.scriptOf(g.Name, t.Name).Initial, true
+					// Without weight it counts as down anyway, and so VRRP can say why.
+					if state == checks.Unknown && (t.Weight != 0 || reason == "") {
+						continue
+					}
+					reason = cmp.Or(reason, "has no verdict yet")
 				}
 				s.Up, s.Reason = state == checks.Up, reason
 				if value := result.Seen.Weight; value != nil && t.Number {
@@ -77,19 +81,49 @@ func (e *Engine) trackStates() []vrrp.TrackState {
 	return states
 }
 
-// initialOf returns what a track counts as before its first verdict.
-func (r *roles) initialOf(group, track string) checks.State {
+// scriptOf returns a track of a group as it is configured.
+func (r *roles) scriptOf(group, track string) conf.ScriptTrack {
 	for _, p := range r.policies {
 		if p.Group != group {
 			continue
 		}
 		for _, t := range p.Tracks {
 			if t.Name == track {
-				return t.Initial
+				return t
 			}
 		}
 	}
-	return checks.Unknown
+	return conf.ScriptTrack{}
+}
+
+// lookAtScripts takes note of why what groups track has no verdict yet: of a script
+// that could not even be started, the checks tell no result.
+func (e *Engine) lookAtScripts() {
+	for key, uses := range e.roles.scripts {
+		result := e.health[key]
+		if result.To != checks.Unknown {
+			continue
+		}
+		status, _ := e.opts.Pool.Status(key)
+		if status.Last.Reason == result.Seen.Reason {
+			continue
+		}
+		result.Seen.Reason = status.Last.Reason
+		e.health[key] = result
+		e.roles.tracksChanged = true
+		for _, use := range uses {
+			delete(e.roles.shown, use.group)
+		}
+	}
+}
+
+// explain says why tracks are not known of which VRRP has been told nothing.
+func (e *Engine) explain(g GroupStatus) {
+	for i, t := range g.Tracks {
+		if script := e.roles.scriptOf(g.Name, t.Name); t.State == checks.Unknown.String() && script.Monitor.Probe != nil {
+			g.Tracks[i].Reason = cmp.Or(e.health[script.Monitor.Key()].Seen.Reason, t.Reason)
+		}
+	}
 }
 
 // scriptResults returns the last result of every script that a group tracks.

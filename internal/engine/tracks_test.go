@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"context"
 	"slices"
 	"testing"
 	"testing/synctest"
@@ -120,6 +121,54 @@ func TestInitialTrack(t *testing.T) {
 				w.after(10 * time.Second)
 				if orders, _ := w.router.orders(); !slices.Equal(orders.Tracks, test.then) {
 					t.Errorf("then %v, want %v", orders.Tracks, test.then)
+				}
+				w.stop(errSignal)
+			})
+		})
+	}
+}
+
+// unable is a probe that cannot even ask, for a reason on this machine.
+type unable struct{}
+
+const unableReason = "as user x: no such user"
+
+func (unable) Kind() string { return "unable" }
+func (unable) Key() string  { return "unable" }
+func (unable) Run(context.Context) checks.Observation {
+	return checks.Observation{Reason: unableReason, Ours: true}
+}
+
+// TestTrackThatCannotBeAsked: a track has no verdict, and it is told why.
+func TestTrackThatCannotBeAsked(t *testing.T) {
+	tests := []struct {
+		name    string
+		initial checks.State
+		weight  int
+		want    []vrrp.TrackState
+	}{
+		{"it counts as down", checks.Unknown, 0, []vrrp.TrackState{{Group: "front", Kind: "script", Name: "gw", Reason: unableReason, Tentative: true}}},
+		{"it counts for nothing", checks.Unknown, 10, nil},
+		{"initial up", checks.Up, 10, []vrrp.TrackState{{Group: "front", Kind: "script", Name: "gw", Up: true, Reason: unableReason, Tentative: true}}},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t)
+				w.group(vrrp.Track{Kind: "script", Name: "gw", Weight: test.weight})
+				w.config.Groups[0].Tracks = []conf.ScriptTrack{{Name: "gw", Monitor: checks.Monitor{Probe: unable{}}, Initial: test.initial}}
+				w.start()
+				w.router.reports <- vrrp.Report{Connected: true, Status: []vrrp.Status{{Group: "front", Tracks: []vrrp.TrackStatus{{Kind: "script", Name: "gw", Reason: "has no verdict yet"}}}}}
+				w.after(3 * time.Second)
+				if orders, _ := w.router.orders(); !slices.Equal(orders.Tracks, test.want) {
+					t.Errorf("tracks %+v, want %+v", orders.Tracks, test.want)
+				}
+				if got := w.engine.Status().VRRP.Groups[0].Tracks[0]; got.State != "unknown" || got.Reason != unableReason {
+					t.Errorf("the status tells %+v, want why it is not known", got)
+				}
+				w.reload()
+				if orders, _ := w.router.orders(); !slices.Equal(orders.Tracks, test.want) {
+					t.Errorf("tracks after a reload %+v, want %+v", orders.Tracks, test.want)
 				}
 				w.stop(errSignal)
 			})

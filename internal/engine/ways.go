@@ -27,10 +27,11 @@ const waysFile = "probe_marks.json"
 type ways struct {
 	path     string
 	numbers  wayNumbers
-	open     map[string]checks.Way // to be opened once the services are in the kernel
+	open     map[string]checks.Way // to be opened once their services are in the kernel
+	opened   map[string]checks.Way // those of them that are
 	services []ipvsctl.Service
-	opened   bool
 	looked   bool // in this turn, whether the kernel has the services
+	seen     bool // and what it has could be read
 }
 
 // wayNumbers are the numbers of ways by their names. The mark of a way is its
@@ -188,19 +189,34 @@ func (e *Engine) setWays(config *conf.Config) {
 		e.table.want(services)
 		w.services = services
 	}
-	same := maps.Clone(open)
-	maps.DeleteFunc(same, func(name string, way checks.Way) bool { return w.open[name] != way })
-	if len(same) < len(open) || len(same) < len(w.open) {
+	w.open = open
+	same := maps.Clone(w.opened)
+	maps.DeleteFunc(same, func(name string, way checks.Way) bool { return open[name] != way })
+	if len(same) < len(w.opened) {
 		e.opts.Pool.SetWays(same)
-		w.open, w.opened = open, false
+		w.opened = same
 	}
 }
 
-// openWays lets the checks go the ways whose services the kernel has.
+// openWays lets the checks go the ways whose services the kernel has, whatever
+// else it does not have.
 func (e *Engine) openWays() {
-	if w := &e.ways; !w.opened {
-		e.opts.Pool.SetWays(w.open)
-		w.opened = true
+	w := &e.ways
+	if len(w.opened) == len(w.open) {
+		return
+	}
+	has := make(map[uint32]bool, len(w.services))
+	for _, s := range w.services {
+		has[s.ID.FWMark] = holds(e.table.known.Services[s.ID], s.Destinations[0].Addr)
+	}
+	opened := maps.Clone(w.open)
+	maps.DeleteFunc(opened, func(name string, way checks.Way) bool {
+		_, is := w.opened[name]
+		return !is && !has[way.Mark]
+	})
+	if len(opened) > len(w.opened) {
+		e.opts.Pool.SetWays(opened)
+		w.opened = opened
 	}
 }
 
@@ -213,12 +229,14 @@ func (e *Engine) wayLost(key checks.Key) bool {
 		return false
 	}
 	if !e.ways.looked {
-		e.ways.looked = true
-		e.resync()
+		e.ways.looked, e.ways.seen = true, e.look()
 	}
 	id := ipvsctl.ServiceID{FWMark: e.config.IPVS.ProbeMarks + e.ways.numbers.Ways[way.Name], Family: way.Family}
-	s, ok := e.table.known.Services[id]
-	return e.table.valid && (!ok || !holds(s, way.Destination.Addr))
+	if !e.ways.seen || holds(e.table.known.Services[id], way.Destination.Addr) {
+		return false
+	}
+	e.table.changed = true // its repair does not wait for what is refused again and again
+	return true
 }
 
 // wayOf returns the way of a monitor's probes; nil is none.

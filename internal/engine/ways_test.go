@@ -268,3 +268,72 @@ func TestWays(t *testing.T) {
 		}
 	})
 }
+
+// A row that the kernel refuses keeps no check from starting whose own row it has,
+// and none from being told from a server that fails.
+func TestWaysBesideARefusedRow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.config.IPVS.ProbeMarks = 1000
+		other := pool(1, mh)
+		other.Name, other.Services[0].ID.Addr = "other", netip.MustParseAddrPort("192.0.2.2:80")
+		w.kernel.RemoveScheduler("mh")
+		w.config.VirtualServers = []*conf.VirtualServer{w.through(pool(2)), other}
+		w.start()
+		up := func(n int) {
+			t.Helper()
+			time.Sleep(2 * time.Second)
+			for _, r := range w.engine.Status().VirtualServers[0].Reals[:n] {
+				if r.State != "up" {
+					t.Errorf("real server %s is %s, with a row for its checks", r.Address, r.State)
+				}
+			}
+		}
+		up(2)
+		time.Sleep(time.Minute) // the refused row is tried seldom by now
+		w.reload(w.through(pool(3)), other)
+		up(3)
+		if w.engine.Status().Kernel.InSync {
+			t.Error("the kernel has taken all")
+		}
+
+		before, removed := w.engine.Status().VirtualServers[0].Reals[1].Since, time.Now()
+		w.servers.set("10.0.0.2", "connection refused")
+		if err := w.kernel.Do([]ipvsctl.Op{{Kind: ipvsctl.DeleteService, Service: ipvsctl.Service{ID: ipvsctl.ServiceID{FWMark: 1001, Family: ipvsctl.IPv4}}}}); err != nil {
+			t.Fatal(err)
+		}
+		for len(w.probeRows()) < 3 && time.Since(removed) < 2*time.Second {
+			time.Sleep(10 * time.Millisecond)
+		}
+		w.servers.set("10.0.0.2", "")
+		want := []string{"1000 to 10.0.0.1:80", "1001 to 10.0.0.2:80", "1002 to 10.0.0.3:80"}
+		if diff := cmp.Diff(want, w.probeRows()); diff != "" {
+			t.Errorf("after somebody removed a row (-want +got):\n%s", diff)
+		}
+		up(3)
+		if got := w.engine.Status().VirtualServers[0].Reals[1]; got.Since != before {
+			t.Errorf("real server %s is %s since its row was gone: %s", got.Address, got.State, got.Reason)
+		}
+		w.stop(errSignal)
+	})
+}
+
+// A way whose own row is refused stays closed, whatever is reloaded.
+func TestWaysWithARefusedRow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.kernel.RemoveScheduler("rr") // that of the ways
+		w.config.VirtualServers = []*conf.VirtualServer{w.through(pool(2))}
+		w.start()
+		for n := 2; n < 4; n++ {
+			time.Sleep(10 * time.Second)
+			for _, r := range w.engine.Status().VirtualServers[0].Reals {
+				if r.State != "unknown" || !r.Checks[0].LastAt.IsZero() {
+					t.Errorf("real server %s was asked, and is %s", r.Address, r.State)
+				}
+			}
+			w.reload(w.through(pool(n + 1)))
+		}
+		w.stop(errSignal)
+	})
+}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"go.uber.org/zap"
 	"go.uber.org/zap/zaptest"
 
 	"github.com/lvs-director/director/checks"
@@ -35,6 +36,7 @@ type world struct {
 	pool     []checks.Option
 	sessions Sessions
 	loadErr  error
+	log      *zap.Logger // nil: the test's
 	mu       sync.Mutex
 	openErr  error
 	leave    context.CancelCauseFunc
@@ -168,7 +170,10 @@ func (w *world) checked(vs *conf.VirtualServer) *conf.VirtualServer {
 // start runs the daemon and waits until it has nothing more to do at once.
 func (w *world) start() {
 	w.t.Helper()
-	log := zaptest.NewLogger(w.t)
+	log := w.log
+	if log == nil {
+		log = zaptest.NewLogger(w.t)
+	}
 	w.router = &router{reports: make(chan vrrp.Report, 16), stop: make(chan struct{}), onStop: func() {}}
 	w.engine = New(Options{
 		Log: log, Config: w.config, Version: "test", Router: w.router, Pool: checks.NewPool(w.pool...),

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"os/user"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -16,6 +15,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/lvs-director/director/internal/privilege"
 )
 
 const (
@@ -36,6 +37,9 @@ const (
 // ErrKilled is the error of a command that did not end in its time.
 var ErrKilled = errors.New("killed: its time was over")
 
+// started are the commands of this process.
+var started = newCommands(waitGroup)
+
 // RunCommand runs c until ctx is done at the latest and returns its exit
 // status and the first 4 KiB of what it wrote to standard output and error. An
 // exit status other than 0 is no error. The error is ErrKilled when its time
@@ -43,12 +47,24 @@ var ErrKilled = errors.New("killed: its time was over")
 // then the status is -1.
 //
 // The command is a session of its own with nothing but a PATH and c.Env in its
-// environment. When it has ended, in whichever way, all processes of its
-// process group are killed. Processes that have left the group are recognised
-// by a mark in their environment and killed too, when they hold the output
-// open or when time was over; those of other users only with CAP_SYS_PTRACE.
+// environment, and no capabilities unless it is root's. When it has ended, in
+// whichever way, all processes of its process group are killed. Processes that
+// have left the group are recognised by a mark in their environment and killed
+// too, when they hold the output open or when time was over; those that have
+// become another user's only by root.
+//
+// A process that cannot be killed, as it waits for a disk or for a server of
+// files, is left when it should have died. It is not started again meanwhile,
+// and nothing is when too many are left.
 func RunCommand(ctx context.Context, c Command) (exit int, output []byte, err error) {
+	return started.run(ctx, c)
+}
+
+func (s *commands) run(ctx context.Context, c Command) (exit int, output []byte, err error) {
 	if err := ctx.Err(); err != nil {
+		return -1, nil, err
+	}
+	if err := s.mayStart(c); err != nil {
 		return -1, nil, err
 	}
 	cmd, mark, read, err := c.start()
@@ -56,7 +72,7 @@ func RunCommand(ctx context.Context, c Command) (exit int, output []byte, err er
 		return -1, nil, notStarted{fmt.Errorf("run %s: %w", c.name(), err)}
 	}
 	defer read.Close()
-	limitResources(ctx, cmd.Process.Pid)
+	limitResources(ctx, cmd)
 
 	type collection struct {
 		output []byte
@@ -68,7 +84,7 @@ func RunCommand(ctx context.Context, c Command) (exit int, output []byte, err er
 		collected <- collection{kept, held}
 	}()
 	ended := make(chan error, 1)
-	go func() { ended <- waitGroup(cmd) }()
+	go func() { ended <- s.wait(cmd) }()
 
 	over := ctx.Done()
 	killed := false
@@ -82,17 +98,18 @@ func RunCommand(ctx context.Context, c Command) (exit int, output []byte, err er
 			unix.Kill(-cmd.Process.Pid, unix.SIGKILL)
 			late = time.After(killDelay)
 		case <-late:
+			s.leave(c, cmd, mark, ended)
 			return -1, nil, fmt.Errorf("%w, and it does not die", ErrKilled)
 		}
 	}
 	if killed {
-		killMarked(mark)
+		killMarked(cmd, mark)
 	}
 	// All writers are gone now, except those that left the group.
 	read.SetReadDeadline(time.Now().Add(pipeDelay))
 	all := <-collected
 	if all.held {
-		killMarked(mark)
+		killMarked(cmd, mark)
 	}
 	if killed {
 		return -1, all.output, ErrKilled
@@ -123,7 +140,7 @@ func (c Command) start() (cmd *exec.Cmd, mark string, output *os.File, err error
 	}
 	defer write.Close()
 	cmd.Stdout, cmd.Stderr = write, write
-	if err := cmd.Start(); err != nil {
+	if err := privilege.Start(cmd.Start); err != nil {
 		output.Close()
 		if path, ok := errors.AsType[*os.PathError](err); ok {
 			err = path.Err // its name is said already
@@ -161,57 +178,6 @@ func (c Command) prepare() (*exec.Cmd, string, error) {
 	}, mark, nil
 }
 
-// credential returns what makes a child of ours run as the named user; nil if
-// it does so anyway.
-func credential(name string) (*syscall.Credential, error) {
-	if name == "" {
-		return nil, nil
-	}
-	account, err := user.Lookup(name)
-	if err != nil {
-		return nil, err
-	}
-	uid, err := strconv.ParseUint(account.Uid, 10, 32)
-	if err != nil {
-		return nil, err
-	}
-	gid, err := strconv.ParseUint(account.Gid, 10, 32)
-	if err != nil {
-		return nil, err
-	}
-	if int(uid) == os.Geteuid() {
-		return nil, nil
-	}
-	if os.Geteuid() != 0 {
-		return nil, fmt.Errorf("as user %s: only root may", name)
-	}
-	result := &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}
-	names, err := account.GroupIds()
-	if err != nil {
-		return nil, err
-	}
-	for _, id := range names {
-		if n, err := strconv.ParseUint(id, 10, 32); err == nil {
-			result.Groups = append(result.Groups, uint32(n))
-		}
-	}
-	return result, nil
-}
-
-// limitResources bounds what a runaway script can take. It comes a moment
-// after the start, which Go gives no way to avoid; children inherit it.
-func limitResources(ctx context.Context, pid int) {
-	set := func(resource int, n uint64) {
-		// A script that has ended already needs no limits.
-		_ = unix.Prlimit(pid, resource, &unix.Rlimit{Cur: n, Max: n}, nil)
-	}
-	set(unix.RLIMIT_CORE, 0)
-	if deadline, ok := ctx.Deadline(); ok {
-		// Also ends what has escaped and spins.
-		set(unix.RLIMIT_CPU, uint64(time.Until(deadline).Seconds())+2)
-	}
-}
-
 // waitGroup waits until cmd has ended, kills what is left of its group and
 // reaps it. In this order: as long as it is not reaped nobody else can get the
 // group's number.
@@ -239,33 +205,40 @@ func collect(from *os.File) (kept []byte, held bool) {
 	}
 }
 
-// killMarked kills all processes that have mark in their environment, until
-// there is none: they may fork, and become another program, while we look.
-func killMarked(mark string) {
+// killMarked kills all processes that have the mark of cmd in their environment,
+// until there is none: they may fork, and become another program, while we look.
+func killMarked(cmd *exec.Cmd, mark string) {
 	const passes = 8
-	for range passes {
-		found := false
-		names, _ := filepath.Glob("/proc/[0-9]*/environ")
-		for _, name := range names {
-			env, err := os.ReadFile(name)
-			if err != nil {
-				continue
-			}
-			if len(env) == 0 && isProgram(filepath.Dir(name)) {
-				found = true // perhaps: in the midst of execve(2) it has none yet
-				continue
-			}
-			if !hasLine(env, mark) {
-				continue
-			}
-			if pid, err := strconv.Atoi(strings.Split(name, "/")[2]); err == nil {
-				found = unix.Kill(pid, unix.SIGKILL) == nil || found
+	asAccount(cmd, func() {
+		for range passes {
+			if !killMarkedOnce(mark) {
+				return
 			}
 		}
-		if !found {
-			return
+	})
+}
+
+// killMarkedOnce kills those that it finds, and reports whether there may be more.
+func killMarkedOnce(mark string) bool {
+	found := false
+	names, _ := filepath.Glob("/proc/[0-9]*/environ")
+	for _, name := range names {
+		env, err := os.ReadFile(name)
+		if err != nil {
+			continue
+		}
+		if len(env) == 0 && isProgram(filepath.Dir(name)) {
+			found = true // perhaps: in the midst of execve(2) it has none yet
+			continue
+		}
+		if !hasLine(env, mark) {
+			continue
+		}
+		if pid, err := strconv.Atoi(strings.Split(name, "/")[2]); err == nil {
+			found = unix.Kill(pid, unix.SIGKILL) == nil || found
 		}
 	}
+	return found
 }
 
 // isProgram reports whether the process whose directory in /proc this is runs a

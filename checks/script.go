@@ -72,6 +72,9 @@ func (p Script) Run(ctx context.Context) Observation {
 	case errors.Is(err, ErrKilled):
 		seen.Status = "killed"
 		seen.Reason = fmt.Sprintf("no exit in %v, killed", a.limit)
+	case errors.Is(err, errLastRun): // no exit in its time, and still none
+		seen.Status = "killed"
+		seen.Reason = errLastRun.Error()
 	case notRun(err):
 		seen.Reason, seen.Ours = err.Error(), true
 	case err != nil:

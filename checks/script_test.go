@@ -184,7 +184,7 @@ func TestRunCommandOutput(t *testing.T) {
 func TestRunCommandUser(t *testing.T) {
 	if os.Geteuid() != 0 {
 		exit, _, err := RunCommand(t.Context(), Command{Argv: []string{"/bin/true"}, User: "root"})
-		if exit != -1 || err == nil || !strings.Contains(err.Error(), "only root may") {
+		if exit != -1 || err == nil || !strings.Contains(err.Error(), "as user root: missing CAP_SETUID, CAP_SETGID") {
 			t.Errorf("exit %d, %v, want a refusal", exit, err)
 		}
 		return

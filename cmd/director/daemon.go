@@ -115,6 +115,7 @@ func (d *daemon) serve(ctx context.Context, server *api.Server) error {
 	})
 	outer.Go(func() { d.obey(outerCtx) })
 	outer.Go(func() { keepNotified(outerCtx, d.engine) })
+	outer.Go(func() { d.tellRefusal(outerCtx) })
 	err := d.engine.Run(engineCtx)
 	stop()
 	leave(nil)
@@ -146,6 +147,15 @@ func (d *daemon) obey(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		}
+	}
+}
+
+// tellRefusal logs that scripts run without their limits, the first time that one does.
+func (d *daemon) tellRefusal(ctx context.Context) {
+	select {
+	case err := <-checks.LimitsRefused():
+		d.log.Warn("scripts run without their limits", zap.Error(err))
+	case <-ctx.Done():
 	}
 }
 

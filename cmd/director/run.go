@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
 
+	"github.com/lvs-director/director/internal/privilege"
 	"github.com/lvs-director/director/ipvsctl"
 	"github.com/lvs-director/director/ipvsctl/marks"
 )
@@ -24,6 +25,9 @@ func newRunCommand() *cobra.Command {
   SIGUSR2           end, but leave mastership, addresses and IPVS to the next daemon`,
 		Args: cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
+			if err := privilege.Withhold(); err != nil {
+				return err
+			}
 			// From here on no signal may end the daemon by itself.
 			signals := make(chan os.Signal, 4)
 			signal.Notify(signals, unix.SIGHUP, unix.SIGTERM, unix.SIGINT, unix.SIGUSR1, unix.SIGUSR2)

@@ -10,6 +10,8 @@ import (
 
 	"go.uber.org/zap"
 	"golang.org/x/sys/unix"
+
+	"github.com/lvs-director/director/internal/privilege"
 )
 
 const (
@@ -97,7 +99,7 @@ func lockMemory() error {
 		if gerr := unix.Getrlimit(unix.RLIMIT_MEMLOCK, &now); gerr != nil {
 			return fmt.Errorf("read limit on locked memory: %w", gerr)
 		}
-		if !capable(unix.CAP_IPC_LOCK) && now.Cur != unix.RLIM_INFINITY {
+		if !privilege.Has(privilege.IPCLock) && now.Cur != unix.RLIM_INFINITY {
 			return fmt.Errorf("raise limit on locked memory of %d kB: %w", now.Cur>>10, err)
 		}
 	}
@@ -105,16 +107,6 @@ func lockMemory() error {
 		return fmt.Errorf("lock memory: %w", err)
 	}
 	return nil
-}
-
-// capable reports whether the process has a capability.
-func capable(c int) bool {
-	head := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
-	var data [2]unix.CapUserData
-	if err := unix.Capget(&head, &data[0]); err != nil {
-		return false
-	}
-	return data[c/32].Effective&(1<<(c%32)) != 0
 }
 
 // protectFromOOM lowers the score that the kernel chooses its victim by.

@@ -13,6 +13,8 @@ import (
 
 	"go.uber.org/zap"
 	"golang.org/x/sys/unix"
+
+	"github.com/lvs-director/director/internal/privilege"
 )
 
 const (
@@ -114,15 +116,15 @@ func (s *system) start(context.Context) (born, error) {
 	argv := append([]string{os.Args[0], Command, "--socket", s.socket, "--engine-fd", strconv.Itoa(engineFD)}, s.args...)
 	var child *os.Process
 	err = withoutHugePages(func() error {
-		child, err = os.StartProcess(s.exe, argv, &os.ProcAttr{
-			Dir:   "/",
-			Env:   punctualEnv(os.Environ()),
-			Files: []*os.File{null, os.Stdout, os.Stderr, far},
-			// In a session of its own neither the terminal's Ctrl-C nor its
-			// hang-up reaches it; it outlives the engine.
-			Sys: &syscall.SysProcAttr{Setsid: true},
+		return privilege.Start(func() error {
+			child, err = os.StartProcess(s.exe, argv, &os.ProcAttr{
+				Dir:   "/",
+				Env:   punctualEnv(os.Environ()),
+				Files: []*os.File{null, os.Stdout, os.Stderr, far},
+				Sys:   workerAttributes(),
+			})
+			return err
 		})
-		return err
 	})
 	if err != nil {
 		conn.Close()
@@ -141,6 +143,18 @@ func (s *system) start(context.Context) (born, error) {
 		return born{}, fmt.Errorf("start worker: %w", err)
 	}
 	return born{conn: conn, proc: proc, sure: true}, nil
+}
+
+// workerAttributes are those of a worker's process. In a session of its own neither
+// the terminal's Ctrl-C nor its hang-up reaches it; it outlives the engine. Of our
+// capabilities it gets what VRRP and its punctuality need; root has all of them.
+func workerAttributes() *syscall.SysProcAttr {
+	attributes := &syscall.SysProcAttr{Setsid: true}
+	if os.Geteuid() != 0 {
+		attributes.AmbientCaps = privilege.Grantable(privilege.NetAdmin, privilege.NetRaw,
+			privilege.SysNice, privilege.IPCLock, privilege.SysResource)
+	}
+	return attributes
 }
 
 // reap takes the former child's remains if nobody has.

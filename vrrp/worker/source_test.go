@@ -1,19 +1,26 @@
 package worker
 
 import (
+	"bufio"
 	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
 	"io"
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
 	"go.uber.org/zap"
 	"golang.org/x/sys/unix"
 
+	"github.com/lvs-director/director/internal/privilege"
 	"github.com/lvs-director/director/vrrp"
 )
 
@@ -86,4 +93,57 @@ func TestSocketPathTooLong(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "at most") {
 		t.Errorf("NewClient = %v, want that the path is too long", err)
 	}
+}
+
+// TestWorkerGetsWhatItNeeds has an engine without root start a worker: of the
+// engine's capabilities it gets those that VRRP needs.
+func TestWorkerGetsWhatItNeeds(t *testing.T) {
+	t.Parallel()
+	if os.Geteuid() != 0 {
+		t.Log("only root can start a process of another account: nothing tried")
+		return
+	}
+	dir := t.TempDir()
+	if err := errors.Join(os.Chown(dir, 1, 1), os.Chmod(filepath.Dir(dir), 0o755)); err != nil {
+		t.Fatal(err)
+	}
+	needed := privilege.Grantable(privilege.NetAdmin, privilege.NetRaw, privilege.SysNice, privilege.IPCLock, privilege.SysResource)
+	engine := exec.Command("/proc/self/exe", "test-engine", dir)
+	engine.Stderr = os.Stderr
+	engine.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 1, Gid: 1},
+		AmbientCaps: append(privilege.Grantable(privilege.SetUID, privilege.SetGID), needed...)}
+	out, err := engine.StdoutPipe()
+	if err == nil {
+		err = engine.Start()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer engine.Wait() // it stops the worker
+	defer engine.Process.Signal(unix.SIGTERM)
+
+	for reports := bufio.NewScanner(out); reports.Scan(); {
+		var r vrrp.Report
+		if err := json.Unmarshal(reports.Bytes(), &r); err != nil {
+			t.Fatal(err)
+		}
+		if !r.Connected || len(r.Status) != 1 {
+			continue
+		}
+		status, err := os.ReadFile("/proc/" + r.Status[0].Reason + "/status")
+		if err != nil {
+			t.Fatal(err)
+		}
+		var want uint64
+		for _, c := range needed {
+			want |= 1 << c
+		}
+		for _, set := range []string{"CapPrm", "CapEff"} {
+			if line := fmt.Sprintf("%s:\t%016x\n", set, want); !strings.Contains(string(status), line) {
+				t.Errorf("no %q in:\n%s", line, status)
+			}
+		}
+		return
+	}
+	t.Error("the engine ended")
 }

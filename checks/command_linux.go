@@ -84,7 +84,10 @@ func (s *commands) run(ctx context.Context, c Command) (exit int, output []byte,
 		collected <- collection{kept, held}
 	}()
 	ended := make(chan error, 1)
-	go func() { ended <- s.wait(cmd) }()
+	go func() {
+		exposeToOOM(cmd)
+		ended <- s.wait(cmd)
+	}()
 
 	over := ctx.Done()
 	killed := false

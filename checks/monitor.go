@@ -36,7 +36,8 @@ type Probe interface {
 	Key() string
 
 	// Run asks the target. It returns when ctx is done at the latest and
-	// leaves nothing behind: no goroutine, descriptor or process. With a ctx of
+	// leaves nothing behind: no goroutine, descriptor or process, but for what the
+	// kernel does not let go, one at a time. With a ctx of
 	// WithTimeout its reasons tell the time limit.
 	Run(ctx context.Context) Observation
 }

@@ -72,6 +72,20 @@ var limitsRefused = make(chan error, 1)
 // did. What comes after it says the same.
 func LimitsRefused() <-chan error { return limitsRefused }
 
+// refuseLimit notes that cmd runs without a limit, unless it has ended already.
+func refuseLimit(cmd *exec.Cmd, err error) {
+	if err == nil || hasEnded(cmd.Process.Pid) {
+		return
+	}
+	if missing := privilege.Missing(privilege.SysResource); missing != "" {
+		err = fmt.Errorf("missing %s: %w", missing, err)
+	}
+	select {
+	case limitsRefused <- fmt.Errorf("limit %s: %w", cmd.Path, err):
+	default:
+	}
+}
+
 // limitResources bounds what a runaway script can take, and takes from it what
 // the daemon was given for itself. It comes a moment after the start, which Go
 // gives no way to avoid; children inherit it.
@@ -90,20 +104,7 @@ func limitResources(ctx context.Context, cmd *exec.Cmd) {
 		// Also ends what has escaped and spins.
 		err = cmp.Or(err, lower(pid, unix.RLIMIT_CPU, uint64(time.Until(deadline).Seconds())+2))
 	}
-	asAccount(cmd, func() { err = cmp.Or(err, exposeToOOM(pid)) })
-	switch {
-	case err == nil:
-		return
-	case errors.Is(err, unix.ESRCH), errors.Is(err, fs.ErrNotExist):
-		return // it has ended already
-	}
-	if missing := privilege.Missing(privilege.SysResource); missing != "" {
-		err = fmt.Errorf("missing %s: %w", missing, err)
-	}
-	select {
-	case limitsRefused <- fmt.Errorf("limit %s: %w", cmd.Path, err):
-	default:
-	}
+	refuseLimit(cmd, err)
 }
 
 // lower lowers a limit of a process. One that is lower stays.
@@ -115,13 +116,37 @@ func lower(pid, resource int, most uint64) error {
 	return unix.Prlimit(pid, resource, &unix.Rlimit{Cur: min(now.Cur, most), Max: min(now.Max, most)}, nil)
 }
 
-// exposeToOOM takes from a process the daemon's protection from being killed
-// when memory runs out.
-func exposeToOOM(pid int) error {
+// exposeToOOM takes from cmd the daemon's protection from being killed when memory
+// runs out.
+//
+// The start of a program ends for us when the kernel closes our files for it. That
+// is before the end of execve(2), and until then its files in /proc are root's.
+func exposeToOOM(cmd *exec.Cmd) {
+	const longest = 64 * time.Millisecond
+	for pause := time.Millisecond; ; pause *= 2 {
+		var err error
+		asAccount(cmd, func() { err = raiseOOMScore(cmd.Process.Pid) })
+		if !errors.Is(err, fs.ErrPermission) || pause > longest || hasEnded(cmd.Process.Pid) {
+			refuseLimit(cmd, err)
+			return
+		}
+		time.Sleep(pause)
+	}
+}
+
+// raiseOOMScore raises the score of a process that is below that of others.
+func raiseOOMScore(pid int) error {
 	name := fmt.Sprintf("/proc/%d/oom_score_adj", pid)
 	score, err := os.ReadFile(name)
 	if err != nil || !bytes.HasPrefix(score, []byte("-")) {
 		return err
 	}
 	return os.WriteFile(name, []byte("0"), 0)
+}
+
+// hasEnded reports whether a child of ours that is not reaped has ended.
+func hasEnded(pid int) bool {
+	var info unix.Siginfo
+	err := unix.Waitid(unix.P_PID, pid, &info, unix.WEXITED|unix.WNOWAIT|unix.WNOHANG, nil)
+	return err != nil || info.Signo != 0
 }

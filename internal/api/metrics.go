@@ -83,7 +83,7 @@ func (m *metricsWriter) daemon(s *engine.Status) {
 	m.one("director_probes_lag_seconds", "gauge", "The latest start of a probe in the last 10 to 20 seconds.", c.Lag.Seconds())
 	m.one("director_probes_late", "gauge", "1 while this machine cannot keep up with its checks.", truth(c.Late))
 	h := s.Hooks
-	m.one("director_hooks_running", "gauge", "Hooks of real servers under way.", float64(h.Running))
+	m.one("director_hooks_running", "gauge", "Hooks under way.", float64(h.Running))
 	m.one("director_hooks_waiting", "gauge", "Hooks that wait for their turn.", float64(h.Waiting))
 	m.one("director_hooks_failed_total", "counter", "Hooks that ended with an error, or with their time.", float64(h.Failed))
 	m.one("director_hooks_dropped_total", "counter", "Hooks left out, since too many were waiting.", float64(h.Dropped))

@@ -133,6 +133,7 @@ func replace(path string, data []byte) error {
 	if err != nil {
 		return err
 	}
+	defer os.Remove(f.Name()) // fails after the rename, as it should
 	_, err = f.Write(data)
 	if err == nil {
 		err = f.Sync()

@@ -75,8 +75,9 @@ func (p params) handover() time.Duration {
 	return min(2*max(p.interval, p.skew(p.interval))+handoverMargin, handoverMax)
 }
 
-// overslept is how late an advertisement must be for others to have taken over:
-// they have missed as many as they count.
+// overslept is how late an advertisement must be for others to have taken over: a
+// router of our own priority has, one of less waits longer, and one of more that
+// has spared us is obeyed when it speaks. One interval late is no sleep.
 func (p params) overslept() time.Duration {
-	return time.Duration(max(cmp.Or(p.downAdverts, downAdverts)-1, 1)) * p.interval
+	return max(p.masterDown(p.interval)-p.interval, p.interval)
 }

@@ -10,6 +10,8 @@ import (
 	mnetlink "github.com/mdlayher/netlink"
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
+
+	"github.com/lvs-director/director/internal/poller"
 )
 
 // renewalSequence is the number of all messages that renew a lease: the monitor
@@ -26,7 +28,7 @@ type leaser struct {
 	conn   *mnetlink.Conn
 	raw    syscall.RawConn    // the same
 	msgs   []mnetlink.Message // scratch
-	in     datagram
+	in     poller.Datagram
 	answer [512]byte // refusals, which repeat the message, may be cut short
 }
 
@@ -100,18 +102,18 @@ func (c *leaser) exchange() error {
 // hear returns what the kernel has answered. It has when the message is sent, so
 // there is nothing to wait for, as the library would.
 func (c *leaser) hear() error {
-	c.in.prepare(c.answer[:], nil)
+	c.in.Prepare(c.answer[:], nil)
 	came := false
-	err := c.raw.Control(func(fd uintptr) { came = c.in.receive(fd) })
+	err := c.raw.Control(func(fd uintptr) { came = c.in.Receive(fd) })
 	switch {
 	case err != nil:
 		return err
 	case !came:
 		return errUnanswered
-	case c.in.err != 0:
-		return c.in.err
+	case c.in.Err != 0:
+		return c.in.Err
 	}
-	return refusal(c.answer[:c.in.n])
+	return refusal(c.answer[:c.in.N])
 }
 
 // errUnanswered says that the kernel has said nothing, or what cannot be read.

@@ -6,13 +6,15 @@ import (
 	"syscall"
 
 	"github.com/mdlayher/packet"
+
+	"github.com/lvs-director/director/internal/poller"
 )
 
 // outlet sends whole frames out of one interface, which the socket is bound to.
 type outlet struct {
 	conn  *packet.Conn
 	raw   syscall.RawConn // the same
-	out   datagram
+	out   poller.Datagram
 	sent  func(fd uintptr)
 	index int // of the interface
 }
@@ -29,17 +31,16 @@ func newOutlet(ifi *net.Interface) (*outlet, error) {
 		return nil, fmt.Errorf("open packet socket: %w", err)
 	}
 	o := &outlet{conn: conn, raw: raw, index: ifi.Index}
-	o.sent = o.out.send
+	o.sent = o.out.Send
 	return o, nil
 }
 
 // send sends a frame without waiting: a full queue is an error.
 func (o *outlet) send(frame []byte) error {
-	o.out.prepare(frame, nil)
-	o.out.header.Name, o.out.header.Namelen = nil, 0 // the frame says where it goes
+	o.out.PrepareUnnamed(frame, nil) // it says itself where it goes
 	err := o.raw.Control(o.sent)
-	if err == nil && o.out.err != 0 {
-		err = o.out.err
+	if err == nil && o.out.Err != 0 {
+		err = o.out.Err
 	}
 	if err != nil {
 		return fmt.Errorf("send frame: %w", err)

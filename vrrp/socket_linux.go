@@ -8,6 +8,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/lvs-director/director/internal/poller"
 )
 
 // sockets are raw IP sockets, one per interface and family.
@@ -27,7 +29,7 @@ type socket struct {
 	link   link
 	v6     bool
 
-	out, in datagram
+	out, in poller.Datagram
 	control []byte // of out
 	oob     [128]byte
 
@@ -138,17 +140,17 @@ func (s *socket) send(payload []byte, to envelope) error {
 		return s.sendFrame(payload, to)
 	}
 	if s.v6 {
-		s.out.name = unix.RawSockaddrInet6{Family: unix.AF_INET6, Addr: to.dst.As16(), Scope_id: uint32(s.link.index)}
+		s.out.Name = unix.RawSockaddrInet6{Family: unix.AF_INET6, Addr: to.dst.As16(), Scope_id: uint32(s.link.index)}
 		s.control = pktinfo6(s.control[:0], to.src, s.link.index)
 		s.control = number(s.control, unix.IPPROTO_IPV6, unix.IPV6_HOPLIMIT, to.ttl)
 	} else {
-		*(*unix.RawSockaddrInet4)(unsafe.Pointer(&s.out.name)) = unix.RawSockaddrInet4{Family: unix.AF_INET, Addr: to.dst.As4()}
+		*(*unix.RawSockaddrInet4)(unsafe.Pointer(&s.out.Name)) = unix.RawSockaddrInet4{Family: unix.AF_INET, Addr: to.dst.As4()}
 		s.control = pktinfo4(s.control[:0], to.src, s.link.index)
 		s.control = number(s.control, unix.IPPROTO_IP, unix.IP_TTL, to.ttl)
 	}
-	s.out.prepare(payload, s.control)
-	if s.out.send(uintptr(s.fd)); s.out.err != 0 {
-		return s.out.err
+	s.out.Prepare(payload, s.control)
+	if s.out.Send(uintptr(s.fd)); s.out.Err != 0 {
+		return s.out.Err
 	}
 	return nil
 }
@@ -159,25 +161,25 @@ func (s *socket) receive(f *frame) (bool, error) {
 	}
 	// What a backup takes longer for here it would take over later.
 	f.at = s.desk.poller.Looked()
-	s.in.prepare(f.buf[:], s.oob[:])
-	if !s.in.receive(uintptr(s.fd)) {
+	s.in.Prepare(f.buf[:], s.oob[:])
+	if !s.in.Receive(uintptr(s.fd)) {
 		s.desk.emptied(s)
 		return false, nil
 	}
-	switch s.in.err {
+	switch s.in.Err {
 	case 0:
 	case unix.EINTR, unix.ENETDOWN:
 		// The interface went down; it may come back, and the links tell.
 		f.n = 0
 		return true, nil
 	default:
-		return false, fmt.Errorf("receive: %w", s.in.err)
+		return false, fmt.Errorf("receive: %w", s.in.Err)
 	}
 	if s.v6 {
-		f.src = netip.AddrFrom16(s.in.name.Addr)
-		return true, f.fill6(s.in.n, s.oob[:s.in.header.Controllen])
+		f.src = netip.AddrFrom16(s.in.Name.Addr)
+		return true, f.fill6(s.in.N, s.oob[:s.in.Header.Controllen])
 	}
-	f.fill4(s.in.n)
+	f.fill4(s.in.N)
 	return true, nil
 }
 

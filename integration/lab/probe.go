@@ -1,24 +1,28 @@
 package lab
 
 import (
-	"errors"
 	"fmt"
-	"net"
 	"net/netip"
 	"sync"
 	"time"
+
+	"github.com/lvs-director/director/internal/poller"
 )
 
 // patience is how late an answer may be and still count. It is less than what
 // an outage could hide behind: a packet that waited for an address to be found.
 const patience = 40 * time.Millisecond
 
-// Probe asks an address at a fixed interval and notes who answered when.
+// Probe asks an address at a fixed interval and notes who answered when. On a slow
+// machine that is itself a load for those who are watched, so that it makes as few
+// calls as it can, and reads the answers, which the kernel stamps, when it asks.
 type Probe struct {
-	every time.Duration
-	wire  wire
-	stop  chan struct{}
-	wg    sync.WaitGroup
+	every  time.Duration
+	wire   *wire
+	poller *poller.Poller // tells the time
+	stop   chan struct{}
+	once   sync.Once
+	wg     sync.WaitGroup
 
 	mu      sync.Mutex
 	samples []sample // by sequence number
@@ -31,83 +35,76 @@ type sample struct {
 	who      string
 }
 
-// wire carries questions by number.
-type wire interface {
-	send(seq uint32) error
-	receive() (answer, error)
-	Close() error
-}
-
-// answer is one to a question, and who gave it.
-type answer struct {
-	seq uint32
-	who string
-	at  time.Time // when it came, however late it was read
-}
-
 // Ping probes an address with ICMP echo every so often. Who answered is told by
 // the TTL: "A", "B", or the number.
 func (n *Namespace) Ping(addr netip.Addr, every time.Duration) (*Probe, error) {
-	w := &pingWire{to: &net.IPAddr{IP: addr.AsSlice()}, id: uint16(time.Now().UnixNano())}
-	err := n.Do(func() (err error) {
-		if w.conn, err = net.ListenIP("ip4:icmp", nil); err != nil {
-			return err
-		}
-		return stampArrivals(w.conn)
-	})
+	p, err := n.probe(func() (*wire, error) { return pingWire(addr) }, every)
 	if err != nil {
 		return nil, fmt.Errorf("ping %v from %s: %w", addr, n.Name, err)
 	}
-	return newProbe(w, every), nil
+	return p, nil
 }
 
 // Ask probes a UDP echo every so often. Who answered is told by the answer.
 func (n *Namespace) Ask(server netip.AddrPort, every time.Duration) (*Probe, error) {
-	w := &askWire{}
-	err := n.Do(func() (err error) {
-		if w.conn, err = net.DialUDP("udp", nil, net.UDPAddrFromAddrPort(server)); err != nil {
-			return err
-		}
-		return stampArrivals(w.conn)
-	})
+	p, err := n.probe(func() (*wire, error) { return askWire(server) }, every)
 	if err != nil {
 		return nil, fmt.Errorf("ask %v from %s: %w", server, n.Name, err)
 	}
-	return newProbe(w, every), nil
+	return p, nil
 }
 
-func newProbe(w wire, every time.Duration) *Probe {
-	p := &Probe{every: every, wire: w, stop: make(chan struct{})}
-	p.wg.Go(p.ask)
-	p.wg.Go(p.listen)
-	return p
+func (n *Namespace) probe(dial func() (*wire, error), every time.Duration) (*Probe, error) {
+	p := &Probe{every: every, stop: make(chan struct{})}
+	err := n.Do(func() (err error) {
+		p.wire, err = dial()
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	if p.poller, err = poller.New(func(int, uint32) bool { return true }); err != nil {
+		p.wire.close()
+		return nil, err
+	}
+	p.wg.Go(p.run)
+	return p, nil
 }
 
-func (p *Probe) ask() {
-	tick := time.NewTicker(p.every)
-	defer tick.Stop()
+func (p *Probe) run() {
+	next := time.Now().Add(p.every)
 	for {
+		p.poller.Sleep(next)
+		now := time.Now()
 		select {
-		case <-tick.C:
 		case <-p.stop:
 			return
+		default:
 		}
-		p.mu.Lock()
-		seq := uint32(len(p.samples))
-		p.samples = append(p.samples, sample{sent: time.Now()})
-		p.mu.Unlock()
-		p.wire.send(seq) // what could not be sent was not answered
+		p.gather()
+		if now.Before(next) {
+			continue
+		}
+		p.ask()
+		if next = next.Add(p.every); next.Before(now) { // what was missed is not made up for
+			next = now.Add(p.every)
+		}
 	}
 }
 
-func (p *Probe) listen() {
+func (p *Probe) ask() {
+	p.mu.Lock()
+	seq := uint32(len(p.samples))
+	p.samples = append(p.samples, sample{sent: time.Now()})
+	p.mu.Unlock()
+	p.wire.send(seq)
+}
+
+func (p *Probe) gather() {
 	for {
-		a, err := p.wire.receive()
-		if errors.Is(err, net.ErrClosed) {
+		a, ok := p.wire.receive()
+		if !ok {
 			return
-		}
-		if err != nil {
-			continue // an answer to somebody else, or an ICMP error
 		}
 		p.mu.Lock()
 		if int(a.seq) < len(p.samples) && p.samples[a.seq].answered.IsZero() {
@@ -119,14 +116,27 @@ func (p *Probe) listen() {
 
 // Stop ends the probe.
 func (p *Probe) Stop() {
-	select {
-	case <-p.stop:
-		return
-	default:
+	p.once.Do(func() {
+		close(p.stop)
+		p.poller.Wake()
+		p.wg.Wait()
+		p.poller.Close()
+		p.wire.close()
+	})
+}
+
+// Paused returns by how much a question was asked too late since then, at most:
+// for so long who asks stood still, and cannot tell who would have answered.
+func (p *Probe) Paused(since time.Time) time.Duration {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var longest time.Duration
+	for i, s := range p.samples {
+		if i > 0 && s.sent.After(since) {
+			longest = max(longest, s.sent.Sub(p.samples[i-1].sent)-p.every)
+		}
 	}
-	close(p.stop)
-	p.wire.Close()
-	p.wg.Wait()
+	return longest
 }
 
 // Last returns who answered the last question that was answered in time, and

@@ -41,3 +41,20 @@ func TestLongestOutage(t *testing.T) {
 		})
 	}
 }
+
+func TestPaused(t *testing.T) {
+	zero := time.Now()
+	at := func(ms int) time.Time { return zero.Add(time.Duration(ms) * time.Millisecond) }
+	p := &Probe{every: 10 * time.Millisecond}
+	for _, ms := range []int{0, 10, 50, 60, 75, 85} {
+		p.samples = append(p.samples, sample{sent: at(ms)})
+	}
+	for _, tt := range []struct {
+		since int
+		want  time.Duration
+	}{{0, 30 * time.Millisecond}, {49, 30 * time.Millisecond}, {50, 5 * time.Millisecond}, {80, 0}, {90, 0}} {
+		if got := p.Paused(at(tt.since)); got != tt.want {
+			t.Errorf("paused since %d ms: %v, want %v", tt.since, got, tt.want)
+		}
+	}
+}

@@ -4,34 +4,79 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"net"
+	"net/netip"
+	"os"
 	"strconv"
-	"syscall"
 	"time"
 
 	"golang.org/x/net/icmp"
 	"golang.org/x/net/ipv4"
 	"golang.org/x/sys/unix"
+
+	"github.com/lvs-director/director/internal/poller"
 )
 
-var errForeign = errors.New("not an answer to us")
+// wire carries a Probe's questions by number, and answers, on a connected socket.
+type wire struct {
+	fd       int
+	question func(seq uint32) []byte
+	answer   func(packet []byte) (seq uint32, who string, ok bool)
 
-// stampArrivals has the kernel note when each packet comes: on a busy machine the
-// reader may come to it much later.
-func stampArrivals(conn syscall.Conn) error {
-	raw, err := conn.SyscallConn()
-	if err != nil {
-		return fmt.Errorf("stamp arrivals: %w", err)
-	}
-	var failed error
-	if err := raw.Control(func(fd uintptr) { failed = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_TIMESTAMPNS, 1) }); err != nil {
-		return fmt.Errorf("stamp arrivals: %w", err)
-	}
-	if failed != nil {
-		return fmt.Errorf("stamp arrivals: %w", failed)
-	}
-	return nil
+	out, in poller.Datagram
+	buf     [256]byte
+	control [64]byte
 }
+
+// answer is one to a question, and who gave it.
+type answer struct {
+	seq uint32
+	who string
+	at  time.Time // when it came, however late it was read
+}
+
+// dial opens a wire to an address.
+func dial(to netip.AddrPort, kind, protocol int) (*wire, error) {
+	fd, err := unix.Socket(unix.AF_INET, kind|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, protocol)
+	if err != nil {
+		return nil, os.NewSyscallError("socket", err)
+	}
+	// The kernel notes when each packet comes: on a busy machine the reader may come
+	// to it much later.
+	if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_TIMESTAMPNS, 1); err != nil {
+		unix.Close(fd)
+		return nil, os.NewSyscallError("setsockopt", err)
+	}
+	if err := unix.Connect(fd, &unix.SockaddrInet4{Addr: to.Addr().As4(), Port: int(to.Port())}); err != nil {
+		unix.Close(fd)
+		return nil, os.NewSyscallError("connect", err)
+	}
+	return &wire{fd: fd}, nil
+}
+
+// send asks. What could not be sent was not answered.
+func (w *wire) send(seq uint32) {
+	w.out.PrepareUnnamed(w.question(seq), nil)
+	w.out.Send(uintptr(w.fd))
+}
+
+// receive returns the next answer that has come, if there is one.
+func (w *wire) receive() (answer, bool) {
+	for {
+		w.in.PrepareUnnamed(w.buf[:], w.control[:])
+		if !w.in.Receive(uintptr(w.fd)) || w.in.Err != 0 { // what ICMP tells is told once
+			return answer{}, false
+		}
+		at, err := arrival(w.control[:w.in.Header.Controllen])
+		if err != nil {
+			continue
+		}
+		if seq, who, ok := w.answer(w.buf[:w.in.N]); ok {
+			return answer{seq, who, at}, true
+		}
+	}
+}
+
+func (w *wire) close() { unix.Close(w.fd) }
 
 // arrival returns when a packet came, from what recvmsg(2) tells beside it.
 func arrival(control []byte) (time.Time, error) {
@@ -49,79 +94,54 @@ func arrival(control []byte) (time.Time, error) {
 
 // pingWire is ICMP echo. The sequence number on the wire has only 16 bits, so
 // the whole number is in the data.
-type pingWire struct {
-	conn    *net.IPConn
-	to      *net.IPAddr
-	id      uint16
-	buf     [256]byte
-	control [64]byte
+func pingWire(to netip.Addr) (*wire, error) {
+	w, err := dial(netip.AddrPortFrom(to, 0), unix.SOCK_RAW, unix.IPPROTO_ICMP)
+	if err != nil {
+		return nil, err
+	}
+	id := int(uint16(time.Now().UnixNano()))
+	w.question = func(seq uint32) []byte {
+		echo := &icmp.Echo{ID: id, Seq: int(uint16(seq)), Data: binary.BigEndian.AppendUint32(nil, seq)}
+		packet, _ := (&icmp.Message{Type: ipv4.ICMPTypeEcho, Body: echo}).Marshal(nil) // it fails for other bodies only
+		return packet
+	}
+	w.answer = func(packet []byte) (uint32, string, bool) {
+		header, err := ipv4.ParseHeader(packet)
+		if err != nil {
+			return 0, "", false
+		}
+		message, err := icmp.ParseMessage(unix.IPPROTO_ICMP, packet[header.Len:])
+		if err != nil {
+			return 0, "", false
+		}
+		echo, ok := message.Body.(*icmp.Echo)
+		if !ok || message.Type != ipv4.ICMPTypeEchoReply || echo.ID != id || len(echo.Data) != 4 {
+			return 0, "", false
+		}
+		who := strconv.Itoa(header.TTL)
+		switch header.TTL {
+		case TTLA:
+			who = "A"
+		case TTLB:
+			who = "B"
+		}
+		return binary.BigEndian.Uint32(echo.Data), who, true
+	}
+	return w, nil
 }
-
-func (w *pingWire) send(seq uint32) error {
-	echo := &icmp.Echo{ID: int(w.id), Seq: int(uint16(seq)), Data: binary.BigEndian.AppendUint32(nil, seq)}
-	packet, err := (&icmp.Message{Type: ipv4.ICMPTypeEcho, Body: echo}).Marshal(nil)
-	if err != nil {
-		return err
-	}
-	_, err = w.conn.WriteTo(packet, w.to)
-	return err
-}
-
-func (w *pingWire) receive() (answer, error) {
-	size, told, _, _, err := w.conn.ReadMsgIP(w.buf[:], w.control[:])
-	if err != nil {
-		return answer{}, err
-	}
-	at, err := arrival(w.control[:told])
-	if err != nil {
-		return answer{}, err
-	}
-	header, err := ipv4.ParseHeader(w.buf[:size])
-	if err != nil {
-		return answer{}, err
-	}
-	message, err := icmp.ParseMessage(1, w.buf[header.Len:size]) // 1 is IPPROTO_ICMP
-	if err != nil {
-		return answer{}, err
-	}
-	echo, ok := message.Body.(*icmp.Echo)
-	if !ok || message.Type != ipv4.ICMPTypeEchoReply || echo.ID != int(w.id) || len(echo.Data) != 4 {
-		return answer{}, errForeign
-	}
-	who := strconv.Itoa(header.TTL)
-	switch header.TTL {
-	case TTLA:
-		who = "A"
-	case TTLB:
-		who = "B"
-	}
-	return answer{binary.BigEndian.Uint32(echo.Data), who, at}, nil
-}
-
-func (w *pingWire) Close() error { return w.conn.Close() }
 
 // askWire is a UDP echo that adds its name.
-type askWire struct {
-	conn    *net.UDPConn
-	buf     [256]byte
-	control [64]byte
-}
-
-func (w *askWire) send(seq uint32) error {
-	_, err := w.conn.Write(binary.BigEndian.AppendUint32(nil, seq))
-	return err
-}
-
-func (w *askWire) receive() (answer, error) {
-	size, told, _, _, err := w.conn.ReadMsgUDP(w.buf[:], w.control[:])
+func askWire(server netip.AddrPort) (*wire, error) {
+	w, err := dial(server, unix.SOCK_DGRAM, 0)
 	if err != nil {
-		return answer{}, err
+		return nil, err
 	}
-	if size < 4 {
-		return answer{}, errForeign
+	w.question = func(seq uint32) []byte { return binary.BigEndian.AppendUint32(nil, seq) }
+	w.answer = func(packet []byte) (uint32, string, bool) {
+		if len(packet) < 4 {
+			return 0, "", false
+		}
+		return binary.BigEndian.Uint32(packet), string(packet[4:]), true
 	}
-	at, err := arrival(w.control[:told])
-	return answer{binary.BigEndian.Uint32(w.buf[:4]), string(w.buf[4:size]), at}, err
+	return w, nil
 }
-
-func (w *askWire) Close() error { return w.conn.Close() }

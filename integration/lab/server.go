@@ -156,27 +156,17 @@ func NewEcho(box *Namespace, port int) (*Echo, error) {
 		return nil, err
 	}
 	e := &Echo{closers: []io.Closer{listener}, conns: map[net.Conn]struct{}{}}
-	var packets net.PacketConn
+	var packets *udpEcho
 	err = box.Do(func() (err error) {
-		packets, err = net.ListenPacket("udp4", "0.0.0.0"+addr) // one family, so that the answer's source is the address asked
+		packets, err = newUDPEcho(port, box.Name)
 		return err
 	})
 	if err != nil {
 		listener.Close()
-		return nil, fmt.Errorf("listen on udp %s in %s: %w", addr, box.Name, err)
+		return nil, fmt.Errorf("echo udp %s in %s: %w", addr, box.Name, err)
 	}
 	e.closers = append(e.closers, packets)
 	e.wg.Go(func() { e.serveTCP(listener) })
-	e.wg.Go(func() {
-		buf := make([]byte, 2048)
-		for {
-			size, from, err := packets.ReadFrom(buf)
-			if err != nil {
-				return
-			}
-			packets.WriteTo(append(buf[:size], box.Name...), from)
-		}
-	})
 	return e, nil
 }
 

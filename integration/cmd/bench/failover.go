@@ -13,23 +13,22 @@ import (
 // upsets are what happens to the master of a pair.
 var upsets = []string{"kill -9", "hang", "graceful stop", "cable pulled", "reload", "failover command"}
 
-// errStill says that the machine stood still for longer than a backup waits: what
-// then happens is no answer to what is done to the master.
-var errStill = errors.New("the machine stood still")
+// errSpoilt says that what happened in a trial is no answer to what was done to the
+// master: the machine stood still for longer than a backup waits, or the backup had
+// been waiting before.
+var errSpoilt = errors.New("spoilt")
+
+// backupPriority is the priority of the backup.
+const backupPriority = 100
 
 // failover measures what a client sees when something happens to the master of a pair.
 func (b *bench) failover(interval time.Duration, trials int) error {
-	metronome, err := lab.NewMetronome()
-	if err != nil {
-		return err
-	}
-	defer metronome.Stop()
 	for _, event := range upsets {
 		for range trials {
 			for _, p := range b.peers {
-				err := errStill
-				for n := 0; n < attempts && errors.Is(err, errStill); n++ {
-					if err = b.failoverOnce(p, metronome, interval, event); errors.Is(err, errStill) {
+				err := errSpoilt
+				for n := 0; n < attempts && errors.Is(err, errSpoilt); n++ {
+					if err = b.failoverOnce(p, interval, event); errors.Is(err, errSpoilt) {
 						fmt.Printf("%s, failover at %v, %s, is tried again: %v\n", p.name(), interval, event, err)
 					}
 				}
@@ -43,7 +42,7 @@ func (b *bench) failover(interval time.Duration, trials int) error {
 	return nil
 }
 
-func (b *bench) failoverOnce(p peer, metronome *lab.Metronome, interval time.Duration, event string) error {
+func (b *bench) failoverOnce(p peer, interval time.Duration, event string) error {
 	n, err := lab.New(lab.Options{Servers: 1})
 	if err != nil {
 		return err
@@ -61,7 +60,7 @@ func (b *bench) failoverOnce(p peer, metronome *lab.Metronome, interval time.Dur
 	if event == "failover command" && master.handOver == nil {
 		return nil // it has none
 	}
-	if _, err := p.start(n, n.B, work{pair: pair{interval: interval, priority: 100}}); err != nil {
+	if _, err := p.start(n, n.B, work{pair: pair{interval: interval, priority: backupPriority}}); err != nil {
 		return err
 	}
 	every := max(min(interval/10, 5*time.Millisecond), 2*time.Millisecond) // more often would load an emulated machine more than VRRP does
@@ -84,8 +83,8 @@ func (b *bench) failoverOnce(p peer, metronome *lab.Metronome, interval time.Dur
 	quiet := time.Now().Add(-10 * interval)
 	return b.upset(&scene{n, master, ping, ask, interval, func() error {
 		// At longer intervals it never stands still for long enough to matter.
-		if late := metronome.Latest(quiet); late > max(standstill, interval) {
-			return fmt.Errorf("%w for %v", errStill, late.Round(time.Millisecond))
+		if late := max(ask.Paused(quiet), ping.Paused(quiet)); late > max(standstill, interval) {
+			return fmt.Errorf("%w: the machine stood still for %v", errSpoilt, late.Round(time.Millisecond))
 		}
 		return nil
 	}}, p, event)
@@ -97,7 +96,7 @@ type scene struct {
 	master    running
 	ping, ask *lab.Probe // of the virtual address, and through IPVS
 	interval  time.Duration
-	still     func() error // errStill, if the machine has stood still
+	still     func() error // errSpoilt, if the machine has stood still
 }
 
 // upset has the event happen to the master, and notes what the client sees.
@@ -128,6 +127,9 @@ func (b *bench) upset(s *scene, p peer, event string) error {
 	if err := s.still(); err != nil {
 		return err
 	}
+	if abrupt(event) && takeover < soonest(s.interval) {
+		return fmt.Errorf("%w: the backup answered after %v, the master was late before", errSpoilt, takeover.Round(time.Millisecond))
+	}
 	outage := s.ask.Outage(at)
 	if event == "cable pulled" {
 		again, err := s.plug()
@@ -155,6 +157,17 @@ func (s *scene) plug() (time.Duration, error) {
 		return 0, err
 	}
 	return s.ask.Outage(back), s.still()
+}
+
+// abrupt tells whether nothing but silence tells the backup of an event.
+func abrupt(event string) bool {
+	return event == "kill -9" || event == "hang" || event == "cable pulled"
+}
+
+// soonest is when a backup takes over whose master spoke an interval before it fell
+// silent, as late as it may (RFC 9568, section 6.1: Active_Down_Interval).
+func soonest(interval time.Duration) time.Duration {
+	return 2*interval + (256-backupPriority)*interval/256
 }
 
 // harm makes the event happen to the master, A.

@@ -92,6 +92,23 @@ func TestSlowStart(t *testing.T) {
 	})
 }
 
+// A server that a panic has kept has never been away when it recovers.
+func TestNoSlowStartAfterAPanic(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.config.VirtualServers = []*conf.VirtualServer{w.checked(pool(2, func(vs *conf.VirtualServer) {
+			vs.PanicThreshold, vs.SlowStart = 60, 100*time.Second
+			vs.Reals[0].Destination.Weight, vs.Reals[1].Destination.Weight = 100, 100
+		}))}
+		w.starts("1=100 2=100")
+		w.servers.set("10.0.0.2", "gone")
+		w.turns("10.0.0.1", "gone", "1=100 2=100")
+		w.turns("10.0.0.1", "", "1=100 2=100")
+		w.turns("10.0.0.2", "", "1=100 2=100")
+		w.stop(errSignal)
+	})
+}
+
 // A pool whose servers are not known yet waits; it has lost nothing.
 func TestNoQuorumIsToldBeforeTheFirstVerdict(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -93,7 +93,7 @@ func (e *Engine) judgeReal(u user) {
 	switch {
 	case state == checks.Down:
 		r.warming = time.Time{}
-	case r.state == checks.Down && state == checks.Up && u.service.vs.SlowStart > 0:
+	case r.state == checks.Down && state == checks.Up && had == 0 && u.service.vs.SlowStart > 0: // one that a panic kept is warm
 		r.warming = now
 	}
 	switch {

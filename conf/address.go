@@ -11,8 +11,12 @@ import (
 func parseServer(s string, portOptional bool) (netip.AddrPort, string) {
 	const form = "want IP:PORT, such as 10.0.0.1:80 or [2001:db8::1]:80"
 	if portOptional {
-		if addr, err := netip.ParseAddr(strings.Trim(s, "[]")); err == nil {
-			return netip.AddrPortFrom(addr.Unmap(), 0), refuseAddr(addr)
+		bare, inBrackets := strings.CutPrefix(s, "[")
+		if inBrackets {
+			bare, inBrackets = strings.CutSuffix(bare, "]")
+		}
+		if addr, err := netip.ParseAddr(bare); err == nil && (bare == s || inBrackets && addr.Is6()) {
+			return netip.AddrPortFrom(addr.Unmap(), 0), refuseAddr(addr.Unmap())
 		}
 	}
 	host, port, ok := cutPort(s)
@@ -25,7 +29,7 @@ func parseServer(s string, portOptional bool) (netip.AddrPort, string) {
 	}
 	n, wrong := parsePort(port)
 	if wrong == "" {
-		wrong = refuseAddr(addr)
+		wrong = refuseAddr(addr.Unmap())
 	}
 	return netip.AddrPortFrom(addr.Unmap(), n), wrong
 }

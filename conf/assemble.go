@@ -12,6 +12,20 @@ import (
 // maxSocket is the longest path of a unix socket (sun_path, without its zero).
 const maxSocket = 107
 
+// vip is an address that only one may have. A link-local one of IPv6 is on its link
+// alone (RFC 4291, section 2.5.6): on each it may be another's.
+type vip struct {
+	addr netip.Addr
+	link string // of a link-local one
+}
+
+func vipOf(addr netip.Addr, link string) vip {
+	if !addr.Is6() || !addr.IsLinkLocalUnicast() {
+		link = ""
+	}
+	return vip{addr, link}
+}
+
 // assembly puts the pieces of a configuration together and checks what no
 // piece can know by itself.
 type assembly struct {
@@ -21,7 +35,7 @@ type assembly struct {
 
 	services  map[ipvsctl.ServiceID]where
 	routers   map[router]where
-	vips      map[netip.Addr]where
+	vips      map[vip]where
 	routes    map[routeID]where
 	rules     map[vrrp.Rule]where
 	neighbors map[netip.Addr][]BFD               // that BFD sessions lead to
@@ -53,7 +67,7 @@ func assemble(pieces []*piece, problems *Problems) *Config {
 		seen:      map[string]where{},
 		services:  map[ipvsctl.ServiceID]where{},
 		routers:   map[router]where{},
-		vips:      map[netip.Addr]where{},
+		vips:      map[vip]where{},
 		routes:    map[routeID]where{},
 		rules:     map[vrrp.Rule]where{},
 		neighbors: map[netip.Addr][]BFD{},
@@ -118,7 +132,9 @@ func (a *assembly) add(p *piece) {
 	}
 	switch v := p.result.value.(type) {
 	case *arg:
-		a.once(p, v.name, label{at: v.at})
+		if v.value.kind != nullValue {
+			a.once(p, v.name, label{at: v.at})
+		}
 		d := &decoder{}
 		globalSchema.arg(d, &body{args: []arg{*v}}, 0, &a.config)
 		for _, wrong := range d.problems {
@@ -175,10 +191,11 @@ func (a *assembly) addGroup(p *piece, g *group) {
 		}
 	}
 	for _, prefix := range append(g.Addresses[:len(g.Addresses):len(g.Addresses)], g.Excluded...) {
-		if first, twice := a.vips[prefix.Addr()]; twice {
+		id := vipOf(prefix.Addr(), g.Interface)
+		if first, twice := a.vips[id]; twice {
 			a.fail(p, g.addressesAt, first.place(), "address %s is in two groups: %q has it", prefix.Addr(), first.name)
 		} else {
-			a.vips[prefix.Addr()] = where{p, g.addressesAt, g.Name}
+			a.vips[id] = where{p, g.addressesAt, g.Name}
 		}
 	}
 	a.addFixtures(p, &g.fixtures, "group "+quote(g.Name))

@@ -141,26 +141,39 @@ const maxDepth = 10_000
 
 // tooDeep returns where src nests deeper than maxDepth, or -1. It counts
 // brackets wherever they stand, operators in front of operators, and conditions
-// in one line, since all that follows each of these may be nested in it.
+// in one line or between round or square brackets, since all that follows each of these may be nested in it.
 func tooDeep(src []byte) int {
-	brackets, unary, conditions := 0, 0, 0
+	type level struct {
+		goesOn     bool // an expression does, on the next line
+		conditions int
+	}
+	levels := []level{{}}
+	unary, conditions := 0, 0
 	for i, c := range src {
+		top := &levels[len(levels)-1]
 		switch c {
 		case '{', '[', '(':
-			brackets++
+			levels = append(levels, level{goesOn: c != '{'})
 		case '}', ']', ')':
-			brackets = max(0, brackets-1)
+			if len(levels) > 1 {
+				conditions -= top.conditions
+				levels = levels[:len(levels)-1]
+			}
 		case '?':
+			top.conditions++
 			conditions++
 		case '!', '-':
 			unary++
 		case '\n':
-			unary, conditions = 0, 0
-		case ' ', '\t':
+			if !top.goesOn {
+				conditions -= top.conditions
+				top.conditions, unary = 0, 0
+			}
+		case ' ', '\t', '\r':
 		default:
 			unary = 0
 		}
-		if brackets+unary+conditions > maxDepth {
+		if len(levels)-1+unary+conditions > maxDepth {
 			return i
 		}
 	}

@@ -27,6 +27,8 @@ func TestTooDeep(t *testing.T) {
 	for _, text := range []string{
 		"a = " + strings.Repeat("[", n), strings.Repeat("a {\n", n), "a = " + strings.Repeat("!", n), "a = " + strings.Repeat("-", n) + "1\n",
 		"a = \"" + strings.Repeat("${\"", n), "a = " + strings.Repeat("true ? ", n),
+		"a = (" + strings.Repeat("-\n", maxDepth) + "1)\n",
+		"a = (" + strings.Repeat("true ?\r\n true :\r\n", maxDepth) + "1)\n",
 	} {
 		name := filepath.Join(t.TempDir(), "director.hcl")
 		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
@@ -41,7 +43,8 @@ func TestTooDeep(t *testing.T) {
 	}
 	// What is just within the limit can be parsed.
 	name := filepath.Join(t.TempDir(), "director.hcl")
-	for _, text := range []string{"a = " + strings.Repeat("[", maxDepth-1) + "\n", strings.Repeat("a {\n", maxDepth-1), "a = " + strings.Repeat("!", maxDepth-1) + "true\n"} {
+	for _, text := range []string{"a = " + strings.Repeat("[", maxDepth-1) + "\n", strings.Repeat("a {\n", maxDepth-1), "a = " + strings.Repeat("!", maxDepth-1) + "true\n",
+		"a {\n" + strings.Repeat("  b = c ? -1 : 0\n", 2*maxDepth) + "}\n"} {
 		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}

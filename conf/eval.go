@@ -2,6 +2,8 @@ package conf
 
 import (
 	"fmt"
+	"math"
+	"math/big"
 	"slices"
 
 	"github.com/hashicorp/hcl/v2"
@@ -21,9 +23,7 @@ type evaluator struct {
 func (e *evaluator) body(ctx *hcl.EvalContext, src *hclsyntax.Body) body {
 	var b body
 	for _, a := range src.Attributes {
-		if v := e.value(ctx, a.Expr); v.kind != nullValue {
-			b.args = append(b.args, arg{name: a.Name, at: e.span(a.NameRange), value: v})
-		}
+		b.args = append(b.args, arg{name: a.Name, at: e.span(a.NameRange), value: e.value(ctx, a.Expr)})
 	}
 	slices.SortFunc(b.args, func(x, y arg) int { return int(x.at.start) - int(y.at.start) })
 	for _, blk := range src.Blocks {
@@ -77,6 +77,20 @@ func (e *evaluator) fail(rng hcl.Range, summary, detail string) {
 	e.diags = append(e.diags, &hcl.Diagnostic{Severity: hcl.DiagError, Summary: summary, Detail: detail, Subject: &rng})
 }
 
+// numberText is a number as it is written, or with an exponent. All the digits of
+// 1e100000000 would take minutes.
+func numberText(f *big.Float) string {
+	const bits, digits = 1024, 20
+	short, _ := f.Float64()
+	if exponent := f.MantExp(nil); exponent < -bits || exponent > bits {
+		return fmt.Sprintf("about 1e%d", int(float64(exponent)*math.Log10(2)))
+	}
+	if text := f.Text('f', -1); len(text) <= digits {
+		return text
+	}
+	return fmt.Sprintf("%g", short)
+}
+
 // fromCty converts a known value of HCL's type system.
 func fromCty(v cty.Value, at span) value {
 	out := value{at: at}
@@ -95,10 +109,7 @@ func fromCty(v cty.Value, at span) value {
 	case t == cty.Number:
 		out.kind = numberValue
 		out.number, _ = v.AsBigFloat().Float64()
-		out.text = v.AsBigFloat().Text('f', -1)
-		if len(out.text) > 20 {
-			out.text = fmt.Sprintf("%g", out.number)
-		}
+		out.text = numberText(v.AsBigFloat())
 	case t.IsListType(), t.IsSetType(), t.IsTupleType():
 		out.kind = listValue
 		for _, element := range v.Elements() {

@@ -33,7 +33,7 @@ func functions() map[string]function.Function {
 		"range":      stdlib.RangeFunc,
 		"replace":    stdlib.ReplaceFunc,
 		"reverse":    stdlib.ReverseListFunc,
-		"setproduct": stdlib.SetProductFunc,
+		"setproduct": productFunc(),
 		"slice":      stdlib.SliceFunc,
 		"sort":       stdlib.SortFunc,
 		"split":      stdlib.SplitFunc,
@@ -41,6 +41,26 @@ func functions() map[string]function.Function {
 		"values":     stdlib.ValuesFunc,
 		"zipmap":     stdlib.ZipmapFunc,
 	}
+}
+
+// productFunc is setproduct, of which a slip of the pen does not eat the memory.
+func productFunc() function.Function {
+	return function.New(&function.Spec{
+		VarParam: &function.Parameter{Name: "sets", Type: cty.DynamicPseudoType},
+		Type: func(args []cty.Value) (cty.Type, error) {
+			size := 1
+			for i, set := range args {
+				if !set.CanIterateElements() {
+					continue // told by the original
+				}
+				if size *= max(1, set.LengthInt()); size > maxDynamic {
+					return cty.NilType, function.NewArgErrorf(i, "the product has more than %d elements", maxDynamic)
+				}
+			}
+			return stdlib.SetProductFunc.ReturnTypeForValues(args)
+		},
+		Impl: func(args []cty.Value, _ cty.Type) (cty.Value, error) { return stdlib.SetProductFunc.Call(args) },
+	})
 }
 
 // addressFunc is address("10.0.0.0/24", 11) = "10.0.0.11", the n-th address of

@@ -1,7 +1,7 @@
 package conf
 
 import (
-	"net"
+	"net/netip"
 	"path/filepath"
 	"time"
 
@@ -148,11 +148,7 @@ func checkAbsolute(s string) string {
 // checkListen says what an address to listen on has to be when s is none.
 func checkListen(s string) string {
 	const form = "IP:PORT, such as 127.0.0.1:9180 or [::]:9180"
-	_, port, err := net.SplitHostPort(s)
-	if err != nil {
-		return form
-	}
-	if _, wrong := parsePort(port); wrong != "" {
+	if at, err := netip.ParseAddrPort(s); err != nil || at.Port() == 0 {
 		return form
 	}
 	return ""

@@ -82,6 +82,13 @@ func (l *Loader) Load() (*Config, error) {
 	}
 	pieces, inputs := l.recall(sources)
 	each(pieces, (*piece).read)
+	misfit := slices.ContainsFunc(pieces, func(p *piece) bool { return p.misfit })
+	if misfit {
+		// What others depend on may lie hidden in a piece that is not one item.
+		l.known, l.inputs = nil, ""
+		pieces, _ = l.recall(sources)
+		each(pieces, (*piece).read)
+	}
 	if pieces, problems.list = parseMisfits(sources, pieces); len(problems.list) > 0 {
 		problems.sort()
 		return nil, problems
@@ -93,7 +100,9 @@ func (l *Loader) Load() (*Config, error) {
 		problems.sort()
 		return nil, problems
 	}
-	l.remember(pieces, inputs)
+	if !misfit {
+		l.remember(pieces, inputs)
+	}
 	return c, nil
 }
 
@@ -270,9 +279,7 @@ func (p *piece) tree(ctx *hcl.EvalContext) body {
 	case p.node != nil:
 		b.blocks = []block{e.block(ctx, p.node)}
 	case p.arg != nil:
-		if v := e.value(ctx, p.arg.Expr); v.kind != nullValue {
-			b.args = []arg{{name: p.arg.Name, at: e.span(p.arg.NameRange), value: v}}
-		}
+		b.args = []arg{{name: p.arg.Name, at: e.span(p.arg.NameRange), value: e.value(ctx, p.arg.Expr)}}
 	}
 	p.diags = append(p.diags, e.diags...)
 	return b

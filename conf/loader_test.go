@@ -2,6 +2,7 @@ package conf
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -75,6 +76,32 @@ func TestLoaderShares(t *testing.T) {
 		}
 		if got := strings.Join(same, " "); got != step.same {
 			t.Errorf("%s: the same are %q, want %q", step.name, got, step.same)
+		}
+	}
+}
+
+// TestLoaderSeesHiddenLocals changes a local that lies in a piece cut wrongly.
+func TestLoaderSeesHiddenLocals(t *testing.T) {
+	dir := t.TempDir()
+	write := func(name, text string) {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("b.hcl", "virtual_server \"web\" {\n  address = \"192.0.2.10:80\"\n  real_server \"10.0.0.1:80\" { weight = local.w }\n}\n")
+	l := NewLoader(dir)
+	for _, w := range []uint32{10, 20, 30} {
+		hide := `node = "${replace("[a", "[", "")}"` + "\n"
+		if w == 30 {
+			hide = "" // and back in the open
+		}
+		write("a.hcl", fmt.Sprintf("%slocals { w = %d }\n", hide, w))
+		c, err := l.Load()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := c.VirtualServers[0].Reals[0].Destination.Weight; got != w {
+			t.Errorf("weight %d, want %d", got, w)
 		}
 	}
 }

@@ -58,7 +58,7 @@ var httpKeys = append([]key[httpCheck]{
 		"regular expression (RE2) that the body must match, its first 64 KiB").by("anything"),
 	text("expect_json", func(c *httpCheck) *string { return &c.probe.JSON.Path },
 		"what the body, of less than 64 KiB, must hold as JSON: names and numbers of elements, joined by dots, such as `\"databases.0.state\"`").by("anything"),
-	texts("expect_json_value", "list of strings", func(c *httpCheck) *[]string { return &c.probe.JSON.Values },
+	texts("expect_json_value", "strings", func(c *httpCheck) *[]string { return &c.probe.JSON.Values },
 		"which values of `expect_json` are good").by("any but false, null and empty"),
 	checkedText("expect_body_sha256", "64 hexadecimal digits", func(c *httpCheck) *string { return &c.probe.SHA256 }, checkDigest,
 		"digest of the whole body, which must have less than 64 KiB").by("anything"),
@@ -82,6 +82,9 @@ func checkHTTP(d *decoder, b *block, c *httpCheck) {
 	}
 	if n := len(c.probe.RequestBody); c.probe.HTTP2 && n > checks.MaxHTTP2Body {
 		d.fail(b.where("body"), "body has %d bytes: want at most %d with http_version \"2\"", n, checks.MaxHTTP2Body)
+	}
+	if len(c.probe.JSON.Values) > 0 && c.probe.JSON.Path == "" {
+		d.fail(b.where("expect_json_value"), "expect_json_value wants expect_json, too: which value is it that is to be so?")
 	}
 	b.onlyOne(d, "password", "password_file")
 }

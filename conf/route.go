@@ -255,10 +255,11 @@ func fixtureBlocks[T any](field func(*T) *fixtures) []inner[T] {
 // addFixtures takes up the fixtures of p, which stand in what is named by.
 func (a *assembly) addFixtures(p *piece, f *fixtures, by string) {
 	for i, prefix := range f.Addresses {
-		if first, twice := a.vips[prefix.Prefix.Addr()]; twice {
+		id := vipOf(prefix.Prefix.Addr(), prefix.Interface)
+		if first, twice := a.vips[id]; twice {
 			a.fail(p, f.addressAt[i], first.place(), "address %s is given twice: %q has it", prefix.Prefix.Addr(), first.name)
 		} else {
-			a.vips[prefix.Prefix.Addr()] = where{p, f.addressAt[i], by}
+			a.vips[id] = where{p, f.addressAt[i], by}
 		}
 	}
 	for i, r := range f.Routes {

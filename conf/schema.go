@@ -108,7 +108,10 @@ func (s *schema[T]) arg(d *decoder, b *body, i int, to *T) {
 	a := &b.args[i]
 	for j := range s.keys {
 		if s.keys[j].name == a.name {
-			if a.value.kind != noValue { // else its expression has been reported
+			switch a.value.kind {
+			case noValue: // its expression has been reported
+			case nullValue: // as if it were not there
+			default:
 				s.keys[j].set(d, a.value, to)
 			}
 			return

@@ -75,10 +75,10 @@ type value struct {
 	list   []value // of a list; of an object: key, value, key, value, ...
 }
 
-// find returns the argument called name, or nil.
+// find returns the argument called name, or nil if it is not there, or null.
 func (b *body) find(name string) *arg {
 	for i := range b.args {
-		if b.args[i].name == name {
+		if b.args[i].name == name && b.args[i].value.kind != nullValue {
 			return &b.args[i]
 		}
 	}

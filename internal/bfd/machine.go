@@ -46,10 +46,11 @@ type machine struct {
 	final   bool // the next packet answers a poll
 	urgent  bool // a packet is to be sent now, whatever the interval
 
-	sendAt time.Time // of the next packet; zero is never
-	sentAt time.Time // of the last one
-	heard  time.Time // when the last packet was taken; zero since the detection time has expired
-	now    time.Time // of what happens now
+	sendAt   time.Time     // of the next packet; zero is never
+	sentAt   time.Time     // of the last one
+	heard    time.Time     // when the last packet was taken; zero since the detection time has expired
+	pardoned time.Duration // of it: see pardon
+	now      time.Time     // of what happens now
 }
 
 // newMachine returns a session that has not begun: its first packet is due at
@@ -86,7 +87,7 @@ func (m *machine) receive(now time.Time, p packet) drop {
 	if m.state == AdminDown {
 		return dropAdmin
 	}
-	m.heard = now
+	m.heard, m.pardoned = now, 0
 	switch {
 	case p.state == AdminDown:
 		if m.state != Down {
@@ -199,11 +200,17 @@ func (m *machine) tick(now time.Time) {
 	m.plan()
 }
 
-// pardon puts the expiry off by a time in which this machine did not look.
-func (m *machine) pardon(late time.Duration) {
-	if !m.heard.IsZero() {
-		m.heard = m.heard.Add(late)
+// pardon puts the expiry off by a time in which this machine did not look: what has
+// come meanwhile may not have been taken yet. A machine that is a little late again and
+// again would never miss anybody, so that what has been pardoned since the last packet is
+// counted, and when it is a detection time that was enough.
+func (m *machine) pardon(now time.Time, late time.Duration) {
+	if m.heard.IsZero() || m.pardoned >= m.detection() {
+		return
 	}
+	late = min(late, now.Sub(m.heard))
+	m.heard = m.heard.Add(late)
+	m.pardoned += late
 }
 
 // interval is the agreed time between our packets, before jitter: "the larger

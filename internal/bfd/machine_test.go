@@ -125,6 +125,31 @@ func TestExpiry(t *testing.T) {
 	}
 }
 
+// A machine that is late again and again misses a neighbour all the same, and one
+// long pause is pardoned as a whole.
+func TestPardon(t *testing.T) {
+	m := in(t, Up, quick)
+	m.pardon(start.Add(10*time.Second), 10*time.Second-time.Millisecond)
+	if left := m.expiry().Sub(start.Add(10 * time.Second)); left <= 0 {
+		t.Errorf("after a pause of 10 s the detection time is over since %v", -left)
+	}
+	m = in(t, Up, quick)
+	now := start
+	for range 100 {
+		now = now.Add(25 * time.Millisecond)
+		m.pardon(now, 25*time.Millisecond)
+		m.tick(now)
+	}
+	if m.state != Down {
+		t.Errorf("%v after %v without a packet, looking 25 ms late each time", m.state, now.Sub(start))
+	}
+	m = in(t, Up, quick)
+	m.pardon(start, 25*time.Millisecond)
+	if m.heard.After(start) {
+		t.Error("heard in the future")
+	}
+}
+
 func TestJitter(t *testing.T) {
 	for _, tt := range []struct {
 		multiplier uint8

@@ -246,7 +246,7 @@ func (s *Speaker) find(d Datagram, p packet) *peer {
 func (s *Speaker) tick(now time.Time) {
 	if late := now.Sub(s.armed); late > lateness {
 		for _, p := range s.byName {
-			p.machine.pardon(late)
+			p.machine.pardon(now, late)
 			s.plan(p)
 		}
 	}

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"slices"
 	"time"
 
 	"github.com/lvs-director/director/conf"
@@ -90,9 +91,8 @@ func (e *Engine) checkMarks() {
 	if m.kernel == nil || !m.ever || m.pending {
 		return
 	}
-	have, whole, err := m.kernel.Read()
+	changes, whole, err := m.drift()
 	if err == nil {
-		changes := marks.Diff(have, m.desired)
 		if whole && len(changes) == 0 || !whole && len(m.desired) == 0 {
 			return
 		}
@@ -107,6 +107,25 @@ func (e *Engine) checkMarks() {
 		e.table.repairs++
 	}
 	m.pending = true
+}
+
+// drift returns what the kernel has otherwise than wanted, as two looks tell: a large map
+// that has just grown is told incompletely while the kernel rearranges it.
+func (m *marking) drift() (changes []marks.Change, whole bool, err error) {
+	for range 2 {
+		have, is, err := m.kernel.Read()
+		if err != nil {
+			return nil, false, err
+		}
+		differs := marks.Diff(have, m.desired)
+		if changes != nil {
+			differs = slices.DeleteFunc(differs, func(c marks.Change) bool { return !slices.Contains(changes, c) })
+		}
+		if changes, whole = differs, is; !whole || len(changes) == 0 {
+			break
+		}
+	}
+	return changes, whole, nil
 }
 
 // stopMarks takes the marks away if their services have gone.

@@ -26,11 +26,16 @@ type memoryMarks struct {
 	whole   bool
 	refuses error
 	writes  int
+	half    bool // the next read finds nothing
 }
 
 func (m *memoryMarks) Read() (marks.Table, bool, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if m.half {
+		m.half = false
+		return nil, m.whole, m.refuses
+	}
 	return maps.Clone(m.have), m.whole, m.refuses
 }
 
@@ -118,6 +123,22 @@ func TestMarksAreRepaired(t *testing.T) {
 		}
 		w.stop(errSignal)
 		w.wantMarks(kernel, nil)
+	})
+}
+
+// A look that misses marks, while the kernel rearranges a large table, is no drift.
+func TestMarksAreLookedAtTwice(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		kernel := &memoryMarks{}
+		w := newWorld(t, marked(7, "192.0.2.1:80"))
+		w.marks = kernel
+		w.start()
+		kernel.set(func(m *memoryMarks) { m.half = true })
+		w.after(6 * time.Second)
+		if got := w.events(KindDrift); len(got) != 0 {
+			t.Errorf("events %q", got)
+		}
+		w.stop(errSignal)
 	})
 }
 

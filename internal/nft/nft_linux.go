@@ -17,11 +17,16 @@ import (
 // attribute has 16 bits, and an element takes less than 80 bytes.
 const AtOnce = 500
 
+// batchSize is how many bytes one transaction may have: the kernel takes it as one
+// datagram, and refuses one that is longer than the socket's buffer. The elements of
+// 50,000 addresses are shorter.
+const batchSize = 8 << 20
+
 // Connect returns a connection for one question or transaction, whose every
 // request ends after the patience.
 func Connect(patience time.Duration) (*nftables.Conn, error) {
 	return nftables.New(nftables.WithSockOptions(func(c *netlink.Conn) error {
-		return c.SetDeadline(time.Now().Add(patience))
+		return errors.Join(c.SetWriteBuffer(batchSize), c.SetDeadline(time.Now().Add(patience)))
 	}))
 }
 

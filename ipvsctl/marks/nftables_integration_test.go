@@ -57,7 +57,7 @@ func change(t *testing.T, want Table, whole bool) {
 func TestLinux(t *testing.T) {
 	enterNamespace(t)
 	large := Table{}
-	for i := range 4000 {
+	for i := range 9000 {
 		large[Target{ipvsctl.TCP, netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 1, byte(i >> 8), byte(i)}), 80)}] = 1 << 31
 	}
 	change(t, large, false)

@@ -138,6 +138,9 @@ func (f *listFlags) view() ipvstext.View {
 
 func (f *listFlags) list(command *cobra.Command, k *ipvsctl.Linux) error {
 	out := command.OutOrStdout()
+	if f.output == "json" && (f.timeout || f.daemon) {
+		return &exitError{code: exitUsage, err: errors.New("--timeout and --daemon are only shown as text")}
+	}
 	switch {
 	case f.connections:
 		return writeConnections(command, k, f.output, f.persistent, f.names)

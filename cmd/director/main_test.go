@@ -64,6 +64,7 @@ func TestWrongCommandLines(t *testing.T) {
 		{[]string{"tail", "--kind", "gossip"}, "--kind: \"gossip\" is none of start, check"},
 		{[]string{"tail", "--since", "yesterday"}, "neither a duration nor a time"},
 		{[]string{"tail", "--lines", "many"}, "invalid argument"},
+		{[]string{"tail", "--lines", "-5"}, "-5 is not within 0"},
 		{[]string{"ipvs", "lst"}, "unknown command \"lst\" for \"director ipvs\""},
 		{[]string{"ipvs", "daemon", "begin"}, "unknown command \"begin\" for \"director ipvs daemon\""},
 		{[]string{"ipvs", "add"}, "-A needs a service"},

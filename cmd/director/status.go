@@ -89,11 +89,17 @@ func (f *statusFlags) once(ctx context.Context, client *api.Client, names []stri
 func (f *statusFlags) repeat(ctx context.Context, client *api.Client, names []string, out io.Writer) error {
 	tick := time.NewTicker(max(f.interval, 100*time.Millisecond))
 	defer tick.Stop()
-	for {
+	for first := true; ; {
 		screen := screenOf(out)
 		status, err := client.Status(ctx)
 		if ctx.Err() != nil {
 			return nil
+		}
+		if err == nil {
+			if err = known(status, names); err != nil && first {
+				return err
+			}
+			first = false // later it may have gone by a reload
 		}
 		text := fmt.Sprintf("director: %v\n", err)
 		if err == nil {

@@ -42,6 +42,9 @@ func TestWatch(t *testing.T) {
 	if n := strings.Count(out.text.String(), "web up"); n != 3 {
 		t.Errorf("%d screens, want 3:\n%s", n, out.text.String())
 	}
+	if err := f.repeat(t.Context(), client, []string{"wbe"}, out); err == nil || err.Error() != `no virtual server "wbe"` {
+		t.Errorf("a name that is none: %v", err)
+	}
 }
 
 func TestWatchWithoutADaemon(t *testing.T) {

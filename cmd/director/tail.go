@@ -83,6 +83,9 @@ func (f *tailFlags) finish(now time.Time) error {
 		}
 		f.query.Kinds = append(f.query.Kinds, engine.Kind(name))
 	}
+	if n := f.query.Recent; n < 0 || n > api.MaxRecent {
+		return fmt.Errorf("--lines: %d is not within 0–%d", n, api.MaxRecent)
+	}
 	if f.since == "" {
 		return nil
 	}

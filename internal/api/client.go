@@ -23,26 +23,36 @@ import (
 // maxAnswer bounds what the client reads of one answer but a stream.
 const maxAnswer = 256 << 20
 
+// patience is how long a daemon may take to begin an answer: it has all of them at
+// hand, but for those of commands.
+const patience = 10 * time.Second
+
 // Client speaks to a running daemon.
 type Client struct {
-	socket string
-	http   *http.Client
+	socket   string
+	http     *http.Client
+	commands *http.Client // for what may take the daemon commandTimeout
 }
 
 // NewClient returns a client of the daemon at a unix socket. It does not connect yet.
-func NewClient(socket string) *Client {
+func NewClient(socket string) *Client { return newClient(socket, patience, commandTimeout+patience) }
+
+func newClient(socket string, answers, commands time.Duration) *Client {
 	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
 		d := net.Dialer{Timeout: 5 * time.Second}
 		return d.DialContext(ctx, "unix", socket)
 	}
-	return &Client{
-		socket: socket,
-		http:   &http.Client{Transport: &http.Transport{DialContext: dial, MaxIdleConns: 1}},
+	client := func(answer time.Duration) *http.Client {
+		return &http.Client{Transport: &http.Transport{DialContext: dial, MaxIdleConns: 1, ResponseHeaderTimeout: answer}}
 	}
+	return &Client{socket: socket, http: client(answers), commands: client(commands)}
 }
 
 // Close lets go of idle connections.
-func (c *Client) Close() { c.http.CloseIdleConnections() }
+func (c *Client) Close() {
+	c.http.CloseIdleConnections()
+	c.commands.CloseIdleConnections()
+}
 
 // Status returns the daemon's snapshot.
 func (c *Client) Status(ctx context.Context) (*engine.Status, error) {
@@ -101,7 +111,17 @@ func (c *Client) Events(ctx context.Context, q Query) iter.Seq2[engine.Event, er
 			return
 		}
 		defer response.Body.Close()
-		for d := json.NewDecoder(response.Body); ; {
+		body := io.Reader(response.Body)
+		if !q.Follow {
+			// At once: whoever reads them may take his time, which the daemon does not.
+			past, err := io.ReadAll(io.LimitReader(body, maxAnswer))
+			if err != nil {
+				yield(engine.Event{}, fmt.Errorf("read events: %w", err))
+				return
+			}
+			body = bytes.NewReader(past)
+		}
+		for d := json.NewDecoder(body); ; {
 			var e engine.Event
 			switch err := d.Decode(&e); {
 			case errors.Is(err, io.EOF), ctx.Err() != nil:
@@ -147,9 +167,13 @@ func (c *Client) send(ctx context.Context, method, path string, body io.Reader) 
 	if err != nil {
 		return nil, fmt.Errorf("make request: %w", err)
 	}
-	response, err := c.http.Do(request)
+	client := c.http
+	if method == http.MethodPost {
+		client = c.commands
+	}
+	response, err := client.Do(request)
 	if err != nil {
-		return nil, c.explain(err)
+		return nil, c.explain(ctx, method, err)
 	}
 	if response.StatusCode < 300 {
 		return response, nil
@@ -173,8 +197,15 @@ type RefusedError struct {
 func (e *RefusedError) Error() string { return e.Reason }
 
 // explain says what a failure to connect means for the one at the keyboard.
-func (c *Client) explain(err error) error {
+func (c *Client) explain(ctx context.Context, method string, err error) error {
+	var silent net.Error
 	switch {
+	case errors.As(err, &silent) && silent.Timeout() && ctx.Err() == nil:
+		may := ""
+		if method != http.MethodGet {
+			may = "; what it was asked for may still be done"
+		}
+		return fmt.Errorf("director at %s does not answer: it is stopped or hangs%s", c.socket, may)
 	case errors.Is(err, fs.ErrNotExist):
 		return fmt.Errorf("no director is running at %s: %w", c.socket, syscall.ENOENT)
 	case errors.Is(err, syscall.ECONNREFUSED):

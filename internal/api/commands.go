@@ -79,11 +79,17 @@ func (s *Server) putOverride(w http.ResponseWriter, r *http.Request) {
 	answer(w, changed{n})
 }
 
+// maxReason bounds an operator's reason, which events and the state file keep.
+const maxReason = 1024
+
 // parse returns which real servers are meant, and what is wanted of them.
 func (o Override) parse() (engine.Target, engine.Override, error) {
 	target, err := engine.ParseTarget(o.VirtualServer, o.RealServer)
 	if err != nil {
 		return engine.Target{}, engine.Override{}, err
+	}
+	if n := len(o.Reason); n > maxReason {
+		return engine.Target{}, engine.Override{}, fmt.Errorf("reason of %d bytes: want %d at most", n, maxReason)
 	}
 	wish := engine.Override{Reason: o.Reason}
 	switch o.Mode {

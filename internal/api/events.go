@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"time"
 
 	"github.com/lvs-director/director/internal/engine"
 )
@@ -16,13 +17,19 @@ func (s *Server) getEvents(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusBadRequest, err)
 		return
 	}
-	past := s.journal.Recent(maxRecent)
-	last := q.After
+	past := s.journal.Recent(MaxRecent)
+	last := uint64(0)
 	if n := len(past); n > 0 {
-		last = max(last, past[n-1].Seq)
+		last = past[n-1].Seq
 	}
 	w.Header().Set("Content-Type", "application/x-ndjson")
 	out := json.NewEncoder(w)
+	if q.After > last {
+		if out.Encode(restarted(q.After)) != nil {
+			return
+		}
+		q.After = 0
+	}
 	for _, e := range selectPast(past, q) {
 		if out.Encode(e) != nil {
 			return // the client went away
@@ -66,6 +73,16 @@ func selectPast(past []engine.Event, q Query) []engine.Event {
 		wanted = wanted[len(wanted)-q.Recent:]
 	}
 	return wanted
+}
+
+// restarted is the event that says that the last one a client knows is of a run of the
+// daemon before this one, which counts anew.
+func restarted(after uint64) engine.Event {
+	return engine.Event{
+		Time:   time.Now(),
+		Kind:   KindGap,
+		Reason: fmt.Sprintf("no event %d: the daemon has been restarted, and all its events follow", after),
+	}
 }
 
 // gapBefore is the event that says how many events before e were lost.

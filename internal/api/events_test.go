@@ -2,6 +2,7 @@ package api
 
 import (
 	"net/url"
+	"strings"
 	"testing"
 	"time"
 
@@ -42,6 +43,29 @@ func TestEventsOfThePast(t *testing.T) {
 				t.Errorf("events (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+// Whoever knows an event that this run of the daemon has not had is told so, and all.
+func TestEventsAfterARestart(t *testing.T) {
+	t.Parallel()
+	d := startDaemon(t)
+	d.journal.past = someEvents()
+	go func() { d.journal.live <- engine.Event{Seq: 6, Kind: engine.KindReal} }()
+	var got []uint64
+	for e, err := range d.client.Events(t.Context(), Query{After: 5000, Follow: true}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got = append(got, e.Seq); e.Seq == 0 && (e.Kind != KindGap || !strings.Contains(e.Reason, "no event 5000")) {
+			t.Errorf("first %+v, want a gap", e)
+		}
+		if len(got) == 7 {
+			break
+		}
+	}
+	if diff := cmp.Diff([]uint64{0, 1, 2, 3, 4, 5, 6}, got); diff != "" {
+		t.Errorf("stream (-want +got):\n%s", diff)
 	}
 }
 

@@ -11,8 +11,8 @@ import (
 	"github.com/lvs-director/director/internal/engine"
 )
 
-// maxRecent bounds how many past events one request may ask for.
-const maxRecent = 100_000
+// MaxRecent bounds how many past events one request may ask for.
+const MaxRecent = 100_000
 
 // Query says which events a reader wants. The zero value is every event that
 // the journal still holds, and no new ones.
@@ -110,8 +110,8 @@ func (q *Query) set(key, value string) (err error) {
 	switch key {
 	case "recent":
 		q.Recent, err = strconv.Atoi(value)
-		if err == nil && (q.Recent < 0 || q.Recent > maxRecent) {
-			err = fmt.Errorf("%d is not within 0–%d", q.Recent, maxRecent)
+		if err == nil && (q.Recent < 0 || q.Recent > MaxRecent) {
+			err = fmt.Errorf("%d is not within 0–%d", q.Recent, MaxRecent)
 		}
 	case "follow":
 		q.Follow, err = strconv.ParseBool(value)

@@ -67,13 +67,18 @@ func (s *Server) Run(ctx context.Context) error {
 }
 
 func (s *Server) serve(ctx context.Context, l net.Listener, h http.Handler) error {
+	// A handler that panics is told of nowhere else.
+	errorLog, err := zap.NewStdLogAt(s.log, zap.WarnLevel)
+	if err != nil {
+		return fmt.Errorf("serve api on %s: %w", l.Addr(), err)
+	}
 	srv := &http.Server{
 		Handler:        h,
 		ReadTimeout:    readTimeout,
 		WriteTimeout:   writeTimeout,
 		IdleTimeout:    idleTimeout,
 		MaxHeaderBytes: maxHeader,
-		ErrorLog:       zap.NewStdLog(s.log.WithOptions(zap.IncreaseLevel(zap.WarnLevel))),
+		ErrorLog:       errorLog,
 		// Requests live no longer than the server: this ends the streams.
 		BaseContext: func(net.Listener) context.Context { return ctx },
 		ConnContext: withPeer,

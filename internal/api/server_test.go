@@ -6,14 +6,18 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
 
 	"github.com/lvs-director/director/internal/engine"
 )
@@ -70,6 +74,7 @@ func TestOverrides(t *testing.T) {
 		{Override{RealServer: "10.0.0.11", Mode: "explode"}, ""},
 		{Override{RealServer: "10.0.0.11", Mode: "weight", Weight: 1 << 31}, ""},
 		{Override{RealServer: "10.0.0.11"}, ""},
+		{Override{RealServer: "10.0.0.11", Mode: "drain", Reason: strings.Repeat("x", 1025)}, ""},
 	}
 	for _, test := range tests {
 		d := startDaemon(t)
@@ -303,5 +308,56 @@ func TestRefusalIsJSON(t *testing.T) {
 	var body refusal
 	if err := json.NewDecoder(response.Body).Decode(&body); err != nil || body.Error != `unknown parameter "bogus"` {
 		t.Errorf("body %+v, %v", body, err)
+	}
+}
+
+// A daemon that is stopped takes connections, and never answers.
+func TestClientGivesUpOnASilentDaemon(t *testing.T) {
+	t.Parallel()
+	socket := filepath.Join(t.TempDir(), "d.sock")
+	l, err := net.Listen("unix", socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	c := newClient(socket, time.Millisecond, time.Millisecond)
+	defer c.Close()
+	const want = "does not answer: it is stopped or hangs"
+	if _, err := c.Status(t.Context()); err == nil || !strings.HasSuffix(err.Error(), want) {
+		t.Errorf("status: %v, want %q", err, want)
+	}
+	if err := c.Reload(t.Context()); err == nil || !strings.HasSuffix(err.Error(), want+"; what it was asked for may still be done") {
+		t.Errorf("reload: %v, want %q and that it may be done", err, want)
+	}
+	for _, err := range c.Events(t.Context(), Query{Follow: true}) {
+		if err == nil || !strings.HasSuffix(err.Error(), want) {
+			t.Errorf("events: %v, want %q", err, want)
+		}
+	}
+}
+
+func TestPanicOfAHandlerIsLogged(t *testing.T) {
+	t.Parallel()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	core, logs := observer.New(zap.WarnLevel)
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	s := New(Options{Log: zap.New(core)})
+	go func() {
+		ended <- s.serve(ctx, l, http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic("boom") }))
+	}()
+	if answer, err := http.Get("http://" + l.Addr().String()); err == nil {
+		answer.Body.Close()
+		t.Errorf("a handler that panics answers %s", answer.Status)
+	}
+	cancel()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+	if n := len(logs.Filter(func(e observer.LoggedEntry) bool { return strings.Contains(e.Message, "boom") }).All()); n != 1 {
+		t.Errorf("%d lines tell of the panic: %v", n, logs.All())
 	}
 }

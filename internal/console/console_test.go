@@ -101,7 +101,7 @@ func bad() *engine.Status {
 			{Name: "load", State: "down", Reason: "\x1b[2Jload is 99\nand more"}, // a script that plays tricks
 		}},
 		&engine.RealStatus{Address: "10.0.0.14:80", State: "unknown", Configured: 10},
-		&engine.RealStatus{Address: "10.0.0.15:80", State: "up", Since: ago(time.Hour), Weight: 0, Configured: 10, InTable: true, Override: "drain"},
+		&engine.RealStatus{Address: "10.0.0.15:80", State: "up", Since: ago(time.Hour), Weight: 0, Configured: 10, InTable: true, Override: "drain", OverriddenBecause: "kernel \x1b[31mupdate"},
 		&engine.RealStatus{Address: "10.0.0.16:80", State: "up", Since: ago(time.Hour), Weight: 0, Configured: 10, InTable: true, Maintenance: "10.0.0.16"},
 	)
 	for _, name := range []string{"a", "b", "c", "d"} {

@@ -138,7 +138,7 @@ func (s Style) ofReals(list []*engine.ServiceStatus) []Problem {
 			case r.Maintenance != "":
 				k = key{Note, fmt.Sprintf("real server %s is in maintenance: file %s", r.Address, r.Maintenance), ""}
 			case r.Override != "":
-				k = key{Note, fmt.Sprintf("real server %s has the override %s", r.Address, r.Override), ""}
+				k = key{Note, fmt.Sprintf("real server %s has the override %s", r.Address, overridden(r)), ""}
 			case r.State == "down":
 				k = key{Warning, fmt.Sprintf("real server %s is down for %s", r.Address, s.since(r.Since)), reasonOf(r)}
 			default:

@@ -191,11 +191,19 @@ func weight(r *engine.RealStatus) string {
 func override(r *engine.RealStatus) string {
 	switch {
 	case r.Maintenance != "":
-		return joined("; ", "maintenance: file "+r.Maintenance, r.Override)
+		return joined("; ", "maintenance: file "+r.Maintenance, overridden(r))
 	case r.Override != "":
-		return "operator: " + r.Override
+		return "operator: " + overridden(r)
 	}
 	return ""
+}
+
+// overridden is what an operator asked for, and why.
+func overridden(r *engine.RealStatus) string {
+	if r.OverriddenBecause == "" {
+		return r.Override
+	}
+	return fmt.Sprintf("%s (%s)", r.Override, clean(r.OverriddenBecause))
 }
 
 // checksOf is one word for each check: its latency when it is up, else its state.

@@ -139,7 +139,7 @@ func (s *service) snapshot(now time.Time) *ServiceStatus {
 		st.Forward = configured.Destination.Forward.String()
 		weight, in := weightOf(vs, configured, views[i])
 		rs := &RealStatus{Address: configured.Address().String(), State: r.state.String(), Since: r.since, Reason: r.reason,
-			Weight: weight, Configured: configured.Destination.Weight, Asked: r.asked, InTable: in, Override: r.override.String(), Maintenance: r.maintenance}
+			Weight: weight, Configured: configured.Destination.Weight, Asked: r.asked, InTable: in, Override: r.override.String(), OverriddenBecause: r.override.Reason, Maintenance: r.maintenance}
 		if st.SorryInUse {
 			rs.Weight = 0
 		}

@@ -135,18 +135,19 @@ type ServiceStatus struct {
 
 // RealStatus is one real server of one virtual server.
 type RealStatus struct {
-	Address     string        `json:"address"`
-	State       string        `json:"state"` // up, down, unknown
-	Since       time.Time     `json:"since"`
-	Reason      string        `json:"reason"`
-	Weight      uint32        `json:"weight"`          // in the kernel now
-	Configured  uint32        `json:"configured"`      // in the configuration
-	Asked       *uint32       `json:"asked,omitempty"` // that its checks ask for instead; nil: for none
-	Ramp        int           `json:"ramp,omitempty"`  // percent of its weight that it has in a slow start; 0: in none
-	InTable     bool          `json:"in_table"`
-	Override    string        `json:"override,omitempty"`    // what an operator asked for
-	Maintenance string        `json:"maintenance,omitempty"` // the file that has it drained
-	Checks      []CheckStatus `json:"checks"`
+	Address           string        `json:"address"`
+	State             string        `json:"state"` // up, down, unknown
+	Since             time.Time     `json:"since"`
+	Reason            string        `json:"reason"`
+	Weight            uint32        `json:"weight"`          // in the kernel now
+	Configured        uint32        `json:"configured"`      // in the configuration
+	Asked             *uint32       `json:"asked,omitempty"` // that its checks ask for instead; nil: for none
+	Ramp              int           `json:"ramp,omitempty"`  // percent of its weight that it has in a slow start; 0: in none
+	InTable           bool          `json:"in_table"`
+	Override          string        `json:"override,omitempty"`        // what an operator asked for
+	OverriddenBecause string        `json:"override_reason,omitempty"` // why
+	Maintenance       string        `json:"maintenance,omitempty"`     // the file that has it drained
+	Checks            []CheckStatus `json:"checks"`
 }
 
 // CheckStatus is one check of one real server.

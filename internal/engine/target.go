@@ -11,7 +11,8 @@ import (
 type Target struct {
 	VirtualServer string     // empty: every one
 	Address       netip.Addr // the host; invalid: every one of the virtual server
-	Port          uint16     // 0: every port of the host
+	Port          uint16     // of OnePort; 0 is that of a real server without one
+	OnePort       bool       // else it is every port of the host
 }
 
 // ParseTarget reads a target as an operator writes it. virtual may be empty.
@@ -33,7 +34,7 @@ func ParseTarget(virtual, real string) (Target, error) {
 	if err != nil {
 		return Target{}, fmt.Errorf("%q is neither an address, nor one with a port, nor \"all\"", real)
 	}
-	t.Address, t.Port = addr.Addr().Unmap(), addr.Port()
+	t.Address, t.Port, t.OnePort = addr.Addr().Unmap(), addr.Port(), true
 	return t, nil
 }
 
@@ -41,7 +42,7 @@ func ParseTarget(virtual, real string) (Target, error) {
 func (t Target) String() string {
 	real := "all"
 	switch {
-	case t.Port != 0:
+	case t.OnePort:
 		real = netip.AddrPortFrom(t.Address, t.Port).String()
 	case t.Address.IsValid():
 		real = t.Address.String()
@@ -56,5 +57,5 @@ func (t Target) String() string {
 func (t Target) Matches(virtual string, addr netip.AddrPort) bool {
 	return (t.VirtualServer == "" || t.VirtualServer == virtual) &&
 		(!t.Address.IsValid() || t.Address == addr.Addr()) &&
-		(t.Port == 0 || t.Port == addr.Port())
+		(!t.OnePort || t.Port == addr.Port())
 }

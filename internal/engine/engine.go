@@ -187,8 +187,8 @@ func (e *Engine) Run(ctx context.Context) error {
 		stopSessions(bfd.ErrSilent)
 	} else {
 		e.shutdown()
-		e.runStopHooks()
 		e.restoreSettings()
+		e.runStopHooks()
 	}
 	e.endFIFOs()
 	stopSessions(nil)

@@ -17,6 +17,12 @@ func (e *Engine) shutdown() {
 	e.event(Event{Kind: KindStart, To: "stopping"})
 	e.publish()
 	e.stopVRRP()
+	e.stopTable()
+	e.event(Event{Kind: KindStart, To: "stopped"})
+}
+
+// stopTable leaves what is in the kernel's table as on_stop says.
+func (e *Engine) stopTable() {
 	t := &e.table
 	if t.kernel == nil || !t.needed() {
 		return
@@ -31,7 +37,6 @@ func (e *Engine) shutdown() {
 		e.event(Event{Kind: KindApply, Reason: "the table stays as it is", Error: err.Error()})
 	}
 	e.stopMarks()
-	e.event(Event{Kind: KindStart, To: "stopped"})
 }
 
 // stopHookTime is how long the daemon waits at its stop for hooks: what it is

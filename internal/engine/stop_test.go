@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -59,6 +60,18 @@ func TestOnStop(t *testing.T) {
 			})
 		})
 	}
+}
+
+// The end is told also where there was nothing in the kernel.
+func TestEndIsToldWithoutATable(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.start()
+		w.stop(errSignal)
+		if got := w.events(KindStart); len(got) == 0 || !strings.HasSuffix(got[len(got)-1], ">stopped") {
+			t.Errorf("events %q, want the last to tell that it has stopped", got)
+		}
+	})
 }
 
 // VRRP must have left before our table changes.

@@ -112,20 +112,18 @@ func (e *Engine) checkMarks() {
 // drift returns what the kernel has otherwise than wanted, as two looks tell: a large map
 // that has just grown is told incompletely while the kernel rearranges it.
 func (m *marking) drift() (changes []marks.Change, whole bool, err error) {
-	for range 2 {
-		have, is, err := m.kernel.Read()
-		if err != nil {
-			return nil, false, err
-		}
-		differs := marks.Diff(have, m.desired)
-		if changes != nil {
-			differs = slices.DeleteFunc(differs, func(c marks.Change) bool { return !slices.Contains(changes, c) })
-		}
-		if changes, whole = differs, is; !whole || len(changes) == 0 {
-			break
-		}
+	have, whole, err := m.kernel.Read()
+	changes = marks.Diff(have, m.desired)
+	if err != nil || !whole || len(changes) == 0 {
+		return changes, whole, err
 	}
-	return changes, whole, nil
+	seen := make(map[marks.Change]bool, len(changes))
+	for _, c := range changes {
+		seen[c] = true
+	}
+	have, whole, err = m.kernel.Read()
+	changes = slices.DeleteFunc(marks.Diff(have, m.desired), func(c marks.Change) bool { return !seen[c] })
+	return changes, whole, err
 }
 
 // stopMarks takes the marks away if their services have gone.

@@ -141,7 +141,8 @@ const maxDepth = 10_000
 
 // tooDeep returns where src nests deeper than maxDepth, or -1. It counts
 // brackets wherever they stand, operators in front of operators, and conditions
-// in one line or between round or square brackets, since all that follows each of these may be nested in it.
+// in one line or between round or square brackets, since all that follows each of
+// these may be nested in it.
 func tooDeep(src []byte) int {
 	type level struct {
 		goesOn     bool // an expression does, on the next line

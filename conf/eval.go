@@ -77,11 +77,10 @@ func (e *evaluator) fail(rng hcl.Range, summary, detail string) {
 	e.diags = append(e.diags, &hcl.Diagnostic{Severity: hcl.DiagError, Summary: summary, Detail: detail, Subject: &rng})
 }
 
-// numberText is a number as it is written, or with an exponent. All the digits of
-// 1e100000000 would take minutes.
-func numberText(f *big.Float) string {
+// numberText is a number as it is written, or with an exponent, short being the nearest
+// that has one. All the digits of 1e100000000 would take minutes.
+func numberText(f *big.Float, short float64) string {
 	const bits, digits = 1024, 20
-	short, _ := f.Float64()
 	if exponent := f.MantExp(nil); exponent < -bits || exponent > bits {
 		return fmt.Sprintf("about 1e%d", int(float64(exponent)*math.Log10(2)))
 	}
@@ -109,7 +108,7 @@ func fromCty(v cty.Value, at span) value {
 	case t == cty.Number:
 		out.kind = numberValue
 		out.number, _ = v.AsBigFloat().Float64()
-		out.text = numberText(v.AsBigFloat())
+		out.text = numberText(v.AsBigFloat(), out.number)
 	case t.IsListType(), t.IsSetType(), t.IsTupleType():
 		out.kind = listValue
 		for _, element := range v.Elements() {

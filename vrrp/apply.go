@@ -69,7 +69,9 @@ func (l *loop) wish(now time.Time) bool {
 	}
 	l.wishing = false
 	var ws []wish
-	l.fitAt = now.Add(headway)
+	if !l.bare() {
+		l.fitAt = now.Add(headway)
+	}
 	for _, list := range [2][]*member{l.core.members, l.core.departing} {
 		for _, m := range list {
 			if m.link.index != 0 {

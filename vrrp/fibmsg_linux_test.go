@@ -101,8 +101,8 @@ func TestPassive(t *testing.T) {
 		{"rule removed", unix.RTM_DELRULE, 0, true, 0},
 		{"rule added", unix.RTM_NEWRULE, 0, false, 0},
 		{"address added", unix.RTM_NEWADDR, 0, true, 7},
-		{"lease renewed", unix.RTM_NEWADDR, 0, false, renewalSequence},
-		{"lease removed", unix.RTM_DELADDR, 0, true, renewalSequence},
+		{"lease renewed", unix.RTM_NEWADDR, 0, false, leaseSequence},
+		{"lease removed", unix.RTM_DELADDR, 0, true, leaseSequence},
 	}
 	for _, test := range tests {
 		message := binary.NativeEndian.AppendUint16([]byte{28, 0, 0, 0}, test.kind)

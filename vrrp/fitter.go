@@ -40,6 +40,7 @@ type fittings struct {
 type fitted struct {
 	turn int
 	of   map[*member]fixed // of nil are the static ones
+	idle bool              // nothing is wanted, and nothing there
 }
 
 // fitter keeps what goes with the addresses: routes, rules and the static
@@ -56,7 +57,7 @@ type fitter struct {
 	wanted  fittings
 	told    fitted
 	begun   bool // wanted is what the loop wants
-	idle    bool // nothing was wanted, and nothing there, at the last pass
+	idle    bool // see fitted, at the last pass
 }
 
 func newFitter(log *zap.Logger, t tables, nudge func()) *fitter {
@@ -146,8 +147,8 @@ func (f *fitter) pass(now time.Time) (time.Duration, bool) {
 	for _, w := range f.wanted.list {
 		out[w.member] = w.count(is, shown.closed)
 	}
-	f.report(out, problems)
 	f.idle = f.wanted.empty() && shown.empty() && len(shown.closed) == 0
+	f.report(out, problems)
 	return next, len(problems) == 0
 }
 
@@ -169,7 +170,7 @@ func (o op) String() string {
 // report tells the loop how things are, when that has changed, and logs a
 // trouble when it is news.
 func (f *fitter) report(of map[*member]fixed, problems map[*member]string) {
-	out := fitted{turn: f.wanted.turn, of: make(map[*member]fixed, len(of))}
+	out := fitted{turn: f.wanted.turn, of: make(map[*member]fixed, len(of)), idle: f.idle}
 	maps.Copy(out.of, of)
 	for m, problem := range problems {
 		n := out.of[m]
@@ -183,7 +184,7 @@ func (f *fitter) report(of map[*member]fixed, problems map[*member]string) {
 			f.log.Warn("routing refused, will be tried again", zap.String("group", name), zap.String("reason", problem))
 		}
 	}
-	if f.told.turn != out.turn || !maps.Equal(f.told.of, out.of) {
+	if f.told.turn != out.turn || f.told.idle != out.idle || !maps.Equal(f.told.of, out.of) {
 		f.told = out
 		replace(f.reports, out)
 		f.nudge()

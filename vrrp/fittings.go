@@ -26,12 +26,20 @@ func (l *loop) fittings() fittings {
 	return w
 }
 
+// bare tells whether there is nothing for the fitter to do, nor has been: it is not
+// to be told of each takeover then.
+func (l *loop) bare() bool {
+	c := &l.orders.Config
+	return l.fitted.idle && l.fitted.turn == l.fitting.turn && l.fitting.mark == cmp.Or(c.Mark, DefaultMark) &&
+		c.Static.empty() && !slices.ContainsFunc(c.Groups, func(g Group) bool { return g.Closed || len(g.Routes)+len(g.Rules) > 0 })
+}
+
 // fit tells the fitter what is wanted. Unless it is to be told, because something in
 // the kernel has changed, it is not when that would be the same as before.
 func (l *loop) fit() {
 	must := !l.fitAt.IsZero()
 	l.fitAt = time.Time{}
-	if l.ordered.IsZero() {
+	if l.ordered.IsZero() || l.bare() {
 		return
 	}
 	w := l.fittings()

@@ -28,7 +28,7 @@ func (nowhere) release(link, netip.Prefix) error               { return errLinux
 func (nowhere) prepare(link, netip.Addr) error                 { return errLinuxOnly }
 func (nowhere) announce(link, netip.Addr) error                { return errLinuxOnly }
 func (nowhere) forget(link) error                              { return errLinuxOnly }
-func (nowhere) watch(context.Context, func(links)) error       { return errLinuxOnly }
+func (nowhere) watch(context.Context, func(table)) error       { return errLinuxOnly }
 func (nowhere) shown(uint8) (scene, error)                     { return scene{}, errLinuxOnly }
 func (nowhere) do(uint8, op) error                             { return errLinuxOnly }
 func (nowhere) ask(link, netip.Addr, netip.Addr) error         { return errLinuxOnly }

@@ -74,7 +74,9 @@ const (
 // kept is what the keeper has made of a wish.
 type kept struct {
 	held      []netip.Prefix
-	announced uint64 // how often, since the start
+	put       bool      // there, and not only announced
+	since     time.Time // the last of them
+	announced uint64    // how often, since the start
 	problem   string
 }
 
@@ -126,7 +128,7 @@ type keeper struct {
 	told     map[*member]uint64 // announcements made
 	spoke    map[int]time.Time  // by interface: the last one
 	asker    asker              // nil: nobody is asked
-	fresh    map[int]link       // where addresses have been put up: see forget
+	fresh    map[int]link       // which have just come up, and where addresses have been put up: see forget
 	ready    map[int]bool       // links on which a takeover is prepared
 	prepared bool               // those of all leases are
 	asked    time.Time          // any question
@@ -277,9 +279,11 @@ func (k *keeper) work(l *lease, do chore, now time.Time) {
 			break
 		}
 		if !l.held {
-			l.burst, l.began, l.again, l.since, l.asked = 0, now, false, now, time.Time{}
+			l.burst, l.began, l.again, l.since, l.asked = 0, now, false, time.Now(), time.Time{}
 			k.unsettle = true
-			k.fresh[l.w.link.index] = l.w.link
+			if now.Sub(l.w.link.upSince) < recovery {
+				k.fresh[l.w.link.index] = l.w.link
+			}
 		}
 		l.held, l.maybe = true, true
 		l.dueAt = now.Add(l.w.lease / 3)
@@ -339,6 +343,9 @@ func (k *keeper) report(now, next time.Time) {
 		r := out[l.w.member]
 		if l.held || l.w.intent == letGo && l.maybe {
 			r.held = append(r.held, l.prefix)
+		}
+		if l.held {
+			r.put, r.since = !l.w.owned, later(r.since, l.since)
 		}
 		if r.problem == "" {
 			r.problem = l.problem

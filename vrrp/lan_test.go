@@ -97,10 +97,10 @@ func mark1(ch chan struct{}) {
 	}
 }
 
-func (h *lanHost) watch(ctx context.Context, tell func(links)) error {
+func (h *lanHost) watch(ctx context.Context, tell func(table)) error {
 	for {
 		h.lan.mu.Lock()
-		tell(h.links)
+		tell(table{h.links, time.Now()})
 		h.lan.mu.Unlock()
 		select {
 		case <-ctx.Done():
@@ -135,7 +135,9 @@ func (h *lanHost) hold(is holding) error {
 		h.links = maps.Clone(h.links)
 		k.addresses = append(slices.Clone(k.addresses), linkAddress{prefix: p, mine: true})
 		h.links[l.name] = k
-		mark1(h.changed)
+		if p.Addr().Is6() {
+			mark1(h.changed) // in IPv4 the monitor does not hear of it
+		}
 	}
 	return nil
 }

@@ -14,10 +14,10 @@ import (
 	"github.com/lvs-director/director/internal/poller"
 )
 
-// renewalSequence is the number of all messages that renew a lease: the monitor
-// knows by it what is no news. It reads the same in both orders of bytes, and no
-// other program is likely to count that far.
-const renewalSequence = 0xd1d1d1d1
+// leaseSequence is the number of all messages that put up or renew a lease: the
+// monitor knows by it what is no news. It reads the same in both orders of bytes,
+// and no other program is likely to count that far.
+const leaseSequence = 0xd1d1d1d1
 
 // ifaProto is IFA_PROTO of linux/if_addr.h, which x/sys lacks.
 const ifaProto = 11
@@ -32,12 +32,12 @@ type leaser struct {
 	answer [512]byte // refusals, which repeat the message, may be cut short
 }
 
-func (r *rtnetlink) hold(h holding) error { return r.lease([]holding{h}, 0) }
+func (r *rtnetlink) hold(h holding) error { return r.lease([]holding{h}) }
 
-func (r *rtnetlink) renew(list []holding) error { return r.lease(list, renewalSequence) }
+func (r *rtnetlink) renew(list []holding) error { return r.lease(list) }
 
 // lease asks for all of a list at once.
-func (r *rtnetlink) lease(list []holding, sequence uint32) error {
+func (r *rtnetlink) lease(list []holding) error {
 	c := &r.leases
 	c.msgs = c.msgs[:0]
 	for _, h := range list {
@@ -45,7 +45,7 @@ func (r *rtnetlink) lease(list []holding, sequence uint32) error {
 		if err != nil {
 			return needs(err, "CAP_NET_ADMIN")
 		}
-		c.msgs = append(c.msgs, h.message(index, sequence))
+		c.msgs = append(c.msgs, h.message(index))
 	}
 	return needs(c.exchange(), "CAP_NET_ADMIN")
 }
@@ -132,7 +132,7 @@ func refusal(answer []byte) error {
 }
 
 // message asks for the address on the interface of an index.
-func (h holding) message(index int, sequence uint32) mnetlink.Message {
+func (h holding) message(index int) mnetlink.Message {
 	// The kernel counts lifetimes in whole seconds.
 	seconds := uint32((h.lease + time.Second - 1) / time.Second)
 	preferred, flags := seconds, uint32(0)
@@ -165,7 +165,7 @@ func (h holding) message(index int, sequence uint32) mnetlink.Message {
 		Header: mnetlink.Header{
 			Type:     unix.RTM_NEWADDR,
 			Flags:    mnetlink.Request | mnetlink.Create | mnetlink.Replace,
-			Sequence: sequence,
+			Sequence: leaseSequence,
 		},
 		Data: b,
 	}

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"slices"
 	"strconv"
+	"time"
 )
 
 // link is a network interface as the groups on it see it.
@@ -15,6 +16,7 @@ type link struct {
 	mac       net.HardwareAddr
 	mtu       int  // 0: not known
 	up        bool // administratively, and there is a carrier
+	upSince   time.Time
 	addresses []linkAddress
 
 	vmac net.HardwareAddr // of the virtual router whose addresses these are; nil: the link's own serves
@@ -52,6 +54,26 @@ type linkAddress struct {
 // links are the machine's interfaces by name. A table that was handed out is
 // never changed.
 type links map[string]link
+
+// table is the interfaces as they were read, which began at a time.
+type table struct {
+	links links
+	began time.Time
+}
+
+// rise notes in a new table since when each link is up: if it was in the table
+// before, too, since then.
+func (t table) rise(before links) {
+	for name, l := range t.links {
+		if was := before[name]; l.up {
+			l.upSince = t.began
+			if was.up && was.index == l.index {
+				l.upSince = was.upSince
+			}
+			t.links[name] = l
+		}
+	}
+}
 
 // source returns the address that advertisements of a family are sent from:
 // "the primary IPv4 address of the interface" (RFC 9568, section 5.1.1.1), which is the
@@ -99,14 +121,11 @@ func (l link) covers(p netip.Prefix, virtual func(netip.Addr) bool) bool {
 	})
 }
 
-// lost returns the addresses that the link has no more when it is as is.
-func (l link) lost(is link) map[netip.Prefix]bool {
-	gone := make(map[netip.Prefix]bool)
+// prefixes are the link's addresses.
+func (l link) prefixes() map[netip.Prefix]bool {
+	set := make(map[netip.Prefix]bool)
 	for _, a := range l.addresses {
-		gone[a.prefix] = true
+		set[a.prefix] = true
 	}
-	for _, a := range is.addresses {
-		delete(gone, a.prefix)
-	}
-	return gone
+	return set
 }

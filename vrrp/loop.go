@@ -3,7 +3,6 @@ package vrrp
 import (
 	"context"
 	"fmt"
-	"net/netip"
 	"time"
 
 	"go.uber.org/zap"
@@ -33,7 +32,7 @@ type loop struct {
 	refused     map[tapKey]string    // why a port could not be opened
 	ears        map[tapKey]*listener // by interface and family
 	claims      chan claim
-	linkChanges chan links
+	linkChanges chan table
 
 	links     links     // nil until first told
 	given     *Orders   // as they came
@@ -69,7 +68,7 @@ func newLoop(r *Local, d desk, group *errgroup.Group, ctx context.Context) *loop
 		taps:        make(map[tapKey]*tap),
 		ears:        make(map[tapKey]*listener),
 		claims:      make(chan claim, 1),
-		linkChanges: make(chan links, 1),
+		linkChanges: make(chan table, 1),
 		payload:     make([]byte, 0, maxPayload),
 	}
 	l.keeper.asker, l.keeper.nudge = r.host.network, d.nudge
@@ -108,8 +107,8 @@ func (l *loop) letters() {
 	l.command(time.Now())
 	for {
 		select {
-		case ls := <-l.linkChanges:
-			l.relink(time.Now(), ls)
+		case is := <-l.linkChanges:
+			l.relink(time.Now(), is)
 		case c := <-l.claims:
 			l.suspect(time.Now(), c)
 		case k := <-l.keeper.reports:
@@ -123,8 +122,8 @@ func (l *loop) letters() {
 }
 
 // watched leaves a new table of interfaces for the loop. The watcher calls it.
-func (l *loop) watched(ls links) {
-	replace(l.linkChanges, ls)
+func (l *loop) watched(is table) {
+	replace(l.linkChanges, is)
 	l.desk.nudge()
 }
 
@@ -216,31 +215,9 @@ func (l *loop) obey(now time.Time, o *Orders) {
 }
 
 // relink takes a new table of interfaces.
-func (l *loop) relink(now time.Time, ls links) {
-	lost := make(map[string]map[netip.Prefix]bool) // by device
-	for _, m := range l.core.members {
-		if m.intent != keep {
-			continue
-		}
-		device := m.link.device()
-		was, is := l.links[device], ls[device]
-		// Our macvlan may have been removed as a whole.
-		gone := m.link.vmac != nil && was.index != 0 && is.index == 0 && ls[m.link.name].up
-		if !gone && (!is.up || was.index != is.index) {
-			continue
-		}
-		if lost[device] == nil {
-			lost[device] = was.lost(is)
-		}
-		for _, p := range m.group.held() {
-			if lost[device][p] {
-				l.log.Warn("address was removed by somebody else, putting it back",
-					zap.String("group", m.name), zap.Stringer("address", p))
-				m.doubt++
-			}
-		}
-	}
-	l.links = ls
+func (l *loop) relink(now time.Time, is table) {
+	l.miss(is)
+	l.links = is.links
 	if !l.stopping && !l.ordered.IsZero() {
 		l.apply(now)
 	}

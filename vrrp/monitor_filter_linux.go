@@ -19,9 +19,9 @@ func groups(numbers ...int) uint32 {
 // passive keeps from the monitor what it has no use for: on a machine with a
 // routing daemon thousands of routes may come and go each second. Of the
 // messages about routes and rules only those pass that tell of a removal, and of
-// routes only those that may carry our mark. Nor does it hear of the renewal of a
-// lease, of which the kernel tells with the number of the message that asked for
-// it, in IPv4.
+// routes only those that may carry our mark. Nor does it hear of what the
+// keeper puts up or renews, of which the kernel tells with the number of the message
+// that asked for it, in IPv4: a takeover has better things to do.
 func passive() ([]bpf.RawInstruction, error) {
 	// A netlink message begins with its length, 4 bytes, and its type, 2
 	// bytes in the order of the machine; its number is at 8; a rtmsg's sixth byte is the protocol.
@@ -33,7 +33,7 @@ func passive() ([]bpf.RawInstruction, error) {
 		bpf.LoadAbsolute{Off: kind, Size: 1},
 		bpf.JumpIf{Cond: bpf.JumpEqual, Val: unix.RTM_NEWADDR, SkipFalse: 3},
 		bpf.LoadAbsolute{Off: sequence, Size: 4},
-		bpf.JumpIf{Cond: bpf.JumpEqual, Val: renewalSequence, SkipTrue: 8},
+		bpf.JumpIf{Cond: bpf.JumpEqual, Val: leaseSequence, SkipTrue: 8},
 		bpf.RetConstant{Val: 1 << 20},
 		bpf.JumpIf{Cond: bpf.JumpEqual, Val: unix.RTM_NEWROUTE, SkipTrue: 6},
 		bpf.JumpIf{Cond: bpf.JumpEqual, Val: unix.RTM_NEWRULE, SkipTrue: 5},

@@ -35,7 +35,7 @@ type monitor struct {
 }
 
 // known are the addresses of the last table: an event about one of them as it
-// is was our own renewal.
+// is was our own renewal, in IPv6.
 type known map[knownAddress]bool
 
 type knownAddress struct {
@@ -44,7 +44,7 @@ type knownAddress struct {
 	bits  int
 }
 
-func (m *monitor) watch(ctx context.Context, tell func(links)) error {
+func (m *monitor) watch(ctx context.Context, tell func(table)) error {
 	for {
 		err := m.subscribe(ctx, tell)
 		if ctx.Err() != nil {
@@ -60,7 +60,7 @@ func (m *monitor) watch(ctx context.Context, tell func(links)) error {
 }
 
 // subscribe watches until something fails.
-func (m *monitor) subscribe(ctx context.Context, tell func(links)) error {
+func (m *monitor) subscribe(ctx context.Context, tell func(table)) error {
 	conn, err := mnetlink.Dial(unix.NETLINK_ROUTE, &mnetlink.Config{
 		Groups: groups(unix.RTNLGRP_LINK, unix.RTNLGRP_IPV4_IFADDR, unix.RTNLGRP_IPV6_IFADDR,
 			unix.RTNLGRP_IPV4_ROUTE, unix.RTNLGRP_IPV6_ROUTE, unix.RTNLGRP_IPV4_RULE, unix.RTNLGRP_IPV6_RULE),
@@ -126,8 +126,8 @@ func mark(ch chan struct{}) {
 
 // knows tells whether an event is about an address as the last table had it.
 func (m *monitor) knows(data []byte) bool {
-	table := m.known.Load()
-	if table == nil || len(data) < unix.SizeofIfAddrmsg {
+	last := m.known.Load()
+	if last == nil || len(data) < unix.SizeofIfAddrmsg {
 		return false
 	}
 	key := knownAddress{index: int(binary.NativeEndian.Uint32(data[4:])), bits: int(data[1])}
@@ -149,23 +149,25 @@ func (m *monitor) knows(data []byte) bool {
 			}
 		}
 	}
-	return (*table)[key]
+	return (*last)[key]
 }
 
 // publish reads the table when there is cause and hands it out.
-func (m *monitor) publish(ctx context.Context, changed, addresses <-chan struct{}, tell func(links)) error {
+func (m *monitor) publish(ctx context.Context, changed, addresses <-chan struct{}, tell func(table)) error {
 	h, err := newHandle()
 	if err != nil {
 		return fmt.Errorf("open netlink: %w", err)
 	}
 	defer h.Close()
+	var is table
 	for {
-		table, err := read(h)
-		if err != nil {
+		before := is.links
+		if is, err = read(h); err != nil {
 			return err
 		}
-		m.remember(table)
-		tell(table)
+		is.rise(before)
+		m.remember(is.links)
+		tell(is)
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
@@ -181,9 +183,9 @@ func (m *monitor) publish(ctx context.Context, changed, addresses <-chan struct{
 	}
 }
 
-func (m *monitor) remember(table links) {
+func (m *monitor) remember(ls links) {
 	k := make(known)
-	for _, l := range table {
+	for _, l := range ls {
 		for _, a := range l.addresses {
 			if !a.unusable {
 				k[knownAddress{l.index, a.prefix.Addr(), a.prefix.Bits()}] = true
@@ -195,14 +197,15 @@ func (m *monitor) remember(table links) {
 
 // read dumps interfaces and addresses. A dump that was torn by a change is
 // read again.
-func read(h *netlink.Handle) (links, error) {
+func read(h *netlink.Handle) (table, error) {
 	for range 10 {
-		table, err := readOnce(h)
+		began := time.Now()
+		ls, err := readOnce(h)
 		if !errors.Is(err, netlink.ErrDumpInterrupted) {
-			return table, err
+			return table{ls, began}, err
 		}
 	}
-	return nil, errors.New("interfaces change too fast to be read")
+	return table{}, errors.New("interfaces change too fast to be read")
 }
 
 func readOnce(h *netlink.Handle) (links, error) {
@@ -214,16 +217,16 @@ func readOnce(h *netlink.Handle) (links, error) {
 	if err != nil {
 		return nil, fmt.Errorf("list addresses: %w", err)
 	}
-	table := make(links, len(list))
+	ls := make(links, len(list))
 	names := make(map[int]string, len(list))
 	for _, k := range list {
 		a := k.Attrs()
 		names[a.Index] = a.Name
 		const up = unix.IFF_UP | unix.IFF_RUNNING
-		table[a.Name] = link{index: a.Index, name: a.Name, mac: a.HardwareAddr, mtu: a.MTU, up: a.RawFlags&up == up}
+		ls[a.Name] = link{index: a.Index, name: a.Name, mac: a.HardwareAddr, mtu: a.MTU, up: a.RawFlags&up == up}
 	}
 	for _, a := range addresses {
-		l, ok := table[names[a.LinkIndex]]
+		l, ok := ls[names[a.LinkIndex]]
 		prefix, valid := prefixOf(a)
 		if !ok || !valid {
 			continue
@@ -234,9 +237,9 @@ func readOnce(h *netlink.Handle) (links, error) {
 			permanent: a.Flags&unix.IFA_F_PERMANENT != 0,
 			unusable:  a.Flags&(unix.IFA_F_TENTATIVE|unix.IFA_F_DADFAILED) != 0 && a.Flags&unix.IFA_F_OPTIMISTIC == 0,
 		})
-		table[l.name] = l
+		ls[l.name] = l
 	}
-	return table, nil
+	return ls, nil
 }
 
 // prefixOf is the address in our words.

@@ -83,5 +83,5 @@ type holding struct {
 type watcher interface {
 	// watch tells the interfaces whenever they change, at first at once,
 	// until ctx is done.
-	watch(ctx context.Context, tell func(links)) error
+	watch(ctx context.Context, tell func(table)) error
 }

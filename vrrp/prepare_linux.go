@@ -13,7 +13,7 @@ import (
 // only as it is touched: a takeover is no time to read the program from its disk.
 func (r *rtnetlink) prepare(l link, ip netip.Addr) error {
 	nowhere := holding{link: l, prefix: netip.PrefixFrom(ip, ip.BitLen()), lease: defaultLease}
-	r.leases.msgs = append(r.leases.msgs[:0], nowhere.message(0, 0))
+	r.leases.msgs = append(r.leases.msgs[:0], nowhere.message(0))
 	err := r.leases.exchange()
 	if errors.Is(err, unix.ENODEV) {
 		err = r.leases.open() // the refusal has closed it

@@ -112,6 +112,9 @@ func (p *Poller) Look() (enough bool) {
 func (p *Poller) Sleep(until time.Time) {
 	if p.set(until) {
 		_ = p.conn.Read(p.look) // it fails only when the Poller is closed
+		p.mu.Lock()
+		p.woken = false // by now
+		p.mu.Unlock()
 	}
 }
 

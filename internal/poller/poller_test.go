@@ -35,6 +35,10 @@ func TestSleep(t *testing.T) {
 		p.Sleep(time.Now().Add(time.Hour))
 		go p.Wake()
 		p.Sleep(time.Now().Add(time.Hour))
+		until = time.Now().Add(time.Millisecond)
+		if p.Sleep(until); time.Now().Before(until) {
+			t.Error("one wake has ended two sleeps")
+		}
 	}
 }
 

@@ -34,7 +34,7 @@ func (b *bench) failover(interval time.Duration, trials int) error {
 				}
 				// A peer that hangs spoils its own trial and no other.
 				if err != nil {
-					b.table.lose(fmt.Sprintf("%s, failover at %v, %s: %v", p.name(), interval, event, err))
+					b.table.lose(p.name(), fmt.Sprintf("failover at %v, %s", interval, event), err)
 				}
 			}
 		}

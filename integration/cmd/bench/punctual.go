@@ -85,7 +85,7 @@ func (b *bench) punctual() error {
 // reloadPunctually makes one trial, again if the machine stood still in it and
 // mastership was lost by that.
 func (b *bench) reloadPunctually(trace *lab.Trace, metronome *lab.Metronome, master, backup *lab.Director, task *work) error {
-	const what = "reload 4,000 × 20 with VRRP at 10 ms: "
+	const what = "reload 4,000 × 20 with VRRP at 10 ms"
 	var still time.Duration
 	for range attempts {
 		task.weight++
@@ -94,14 +94,14 @@ func (b *bench) reloadPunctually(trace *lab.Trace, metronome *lab.Metronome, mas
 		still = metronome.Latest(began)
 		switch {
 		case err == nil:
-			b.table.add(what+"until the kernel has it", "ms", "director", milliseconds(took))
-			b.table.add(what+"the machine stands still", "ms", "director", milliseconds(still))
+			b.table.add(what+": until the kernel has it", "ms", "director", milliseconds(took))
+			b.table.add(what+": the machine stands still", "ms", "director", milliseconds(still))
 			return nil
 		case !errors.Is(err, errLost) || still <= standstill:
 			return fmt.Errorf("the machine stood still for %v: %w", still, err)
 		}
 	}
-	b.table.lose(fmt.Sprintf("%sthe machine stood still in each of %d attempts, for %v in the last", what, attempts, still))
+	b.table.lose("director", what, fmt.Sprintf("the machine stood still in each of %d attempts, for %v in the last", attempts, still))
 	return nil
 }
 

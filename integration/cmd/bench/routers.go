@@ -27,7 +27,7 @@ func (b *bench) routers() error {
 	for range b.trials {
 		for _, p := range b.peers {
 			if err := b.routersOnce(p); err != nil {
-				b.table.lose(fmt.Sprintf("%s, 250 virtual routers: %v", p.name(), err))
+				b.table.lose(p.name(), "250 virtual routers", err)
 			}
 		}
 	}

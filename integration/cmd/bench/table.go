@@ -22,8 +22,10 @@ type table struct {
 	lost []string // trials that gave no figure, and why
 }
 
-// lose notes a trial that gave no figure.
-func (t *table) lose(why string) { t.lost = append(t.lost, why) }
+// lose notes a trial of a peer that gave no figure for what was to be measured.
+func (t *table) lose(peer, what string, why any) {
+	t.lost = append(t.lost, fmt.Sprintf("%s, %s: %v", peer, what, why))
+}
 
 // row is one quantity: less is better.
 type row struct {

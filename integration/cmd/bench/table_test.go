@@ -43,7 +43,7 @@ func TestTable(t *testing.T) {
 	if diff := cmp.Diff(tableHead+row, tab.markdown("")); diff != "" {
 		t.Errorf("table (-want +got):\n%s", diff)
 	}
-	tab.lose("keepalived, start: it has ended")
+	tab.lose("keepalived", "start", "it has ended")
 	lost := lostHead + "- keepalived, start: it has ended\n"
 	if diff := cmp.Diff(tableHead+row+lost, tab.markdown("")); diff != "" {
 		t.Errorf("table with a lost trial (-want +got):\n%s", diff)

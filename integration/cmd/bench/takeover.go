@@ -24,7 +24,7 @@ func (b *bench) takeover() error {
 			for range b.trials {
 				for _, p := range b.peers {
 					if err := b.takeoversOf(p, interval, event); err != nil {
-						b.table.lose(fmt.Sprintf("%s, takeover at %v, %s: %v", p.name(), interval, event, err))
+						b.table.lose(p.name(), fmt.Sprintf("takeover at %v, %s", interval, event), err)
 					}
 				}
 			}

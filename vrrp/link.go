@@ -2,6 +2,7 @@ package vrrp
 
 import (
 	"fmt"
+	"maps"
 	"net"
 	"net/netip"
 	"slices"
@@ -119,6 +120,19 @@ func (l link) covers(p netip.Prefix, virtual func(netip.Addr) bool) bool {
 	return slices.ContainsFunc(l.addresses, func(a linkAddress) bool {
 		return !a.mine && !virtual(a.prefix.Addr()) && a.prefix.Masked() == p.Masked()
 	})
+}
+
+// fall returns the table with one link down, and whether that was not known.
+func (t table) fall(index int) (table, bool) {
+	for name, l := range t.links {
+		if l.index == index && l.up {
+			l.up = false
+			t.links = maps.Clone(t.links)
+			t.links[name] = l
+			return t, true
+		}
+	}
+	return t, false
 }
 
 // prefixes are the link's addresses.

@@ -28,10 +28,30 @@ const (
 
 // monitor watches interfaces and addresses through route netlink. Its events
 // only say that something changed; what is true is read by a dump, so that a
-// lost event costs nothing but time.
+// lost event costs nothing but time. Only that a link has gone down is believed at
+// once: a master has to leave.
 type monitor struct {
 	log   *zap.Logger
 	known atomic.Pointer[known]
+}
+
+// changes are what the events have said and the table does not yet.
+type changes struct {
+	links, addresses chan struct{} // something about them
+	fallen           chan int      // indices of links that have gone down
+}
+
+func newChanges() changes {
+	return changes{make(chan struct{}, 1), make(chan struct{}, 1), make(chan int, 64)}
+}
+
+// fell notes that a link has gone down.
+func (c changes) fell(index int) {
+	select {
+	case c.fallen <- index:
+	default:
+		mark(c.links)
+	}
 }
 
 // known are the addresses of the last table: an event about one of them as it
@@ -79,24 +99,24 @@ func (m *monitor) subscribe(ctx context.Context, tell func(table)) error {
 	if err := conn.SetReadBuffer(monitorBuffer); err != nil {
 		m.log.Debug("cannot enlarge netlink buffer", zap.Error(err))
 	}
-	links, addresses := make(chan struct{}, 1), make(chan struct{}, 1)
+	c := newChanges()
 	group, inner := errgroup.WithContext(ctx)
-	group.Go(func() error { return m.listen(conn, links, addresses) })
+	group.Go(func() error { return m.listen(conn, c) })
 	group.Go(func() error {
 		<-inner.Done()
 		return conn.Close()
 	})
-	group.Go(func() error { return m.publish(inner, links, addresses, tell) })
+	group.Go(func() error { return m.publish(inner, c, tell) })
 	return group.Wait()
 }
 
 // listen sorts the events.
-func (m *monitor) listen(conn *mnetlink.Conn, links, addresses chan struct{}) error {
+func (m *monitor) listen(conn *mnetlink.Conn, c changes) error {
 	for {
 		msgs, err := conn.Receive()
 		if errors.Is(err, unix.ENOBUFS) {
 			// Events were lost: read everything.
-			mark(links)
+			mark(c.links)
 			continue
 		}
 		if err != nil {
@@ -104,14 +124,20 @@ func (m *monitor) listen(conn *mnetlink.Conn, links, addresses chan struct{}) er
 		}
 		for _, msg := range msgs {
 			switch msg.Header.Type {
-			case unix.RTM_NEWLINK, unix.RTM_DELLINK:
-				mark(links)
+			case unix.RTM_NEWLINK:
+				if index, down := linkDown(msg.Data); down {
+					c.fell(index)
+				} else {
+					mark(c.links)
+				}
+			case unix.RTM_DELLINK:
+				mark(c.links)
 			case unix.RTM_NEWADDR:
 				if !m.knows(msg.Data) {
-					mark(addresses)
+					mark(c.addresses)
 				}
 			case unix.RTM_DELADDR, unix.RTM_DELROUTE, unix.RTM_DELRULE:
-				mark(addresses)
+				mark(c.addresses)
 			}
 		}
 	}
@@ -122,6 +148,18 @@ func mark(ch chan struct{}) {
 	case ch <- struct{}{}:
 	default:
 	}
+}
+
+// running are the flags of a link that is up, administratively and with a carrier.
+const running = unix.IFF_UP | unix.IFF_RUNNING
+
+// linkDown tells of which link an event says that it is not up.
+func linkDown(data []byte) (index int, down bool) {
+	if len(data) < unix.SizeofIfInfomsg || data[0] != unix.AF_UNSPEC {
+		return 0, false
+	}
+	index = int(int32(binary.NativeEndian.Uint32(data[4:])))
+	return index, binary.NativeEndian.Uint32(data[8:])&running != running
 }
 
 // knows tells whether an event is about an address as the last table had it.
@@ -153,7 +191,7 @@ func (m *monitor) knows(data []byte) bool {
 }
 
 // publish reads the table when there is cause and hands it out.
-func (m *monitor) publish(ctx context.Context, changed, addresses <-chan struct{}, tell func(table)) error {
+func (m *monitor) publish(ctx context.Context, c changes, tell func(table)) error {
 	h, err := newHandle()
 	if err != nil {
 		return fmt.Errorf("open netlink: %w", err)
@@ -168,19 +206,45 @@ func (m *monitor) publish(ctx context.Context, changed, addresses <-chan struct{
 		is.rise(before)
 		m.remember(is.links)
 		tell(is)
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-changed:
-		case <-addresses:
-			select {
-			case <-ctx.Done():
-				return ctx.Err()
-			case <-changed:
-			case <-time.After(addressDelay):
-			}
+		if is, err = await(ctx, c, is, tell); err != nil {
+			return err
 		}
 	}
+}
+
+// await returns when the table is to be read again, and what is known of it by then.
+func await(ctx context.Context, c changes, is table, tell func(table)) (table, error) {
+	var due <-chan time.Time // for what can wait
+	for {
+		select {
+		case <-ctx.Done():
+			return is, ctx.Err()
+		case index := <-c.fallen:
+			// Who comes up again at once is to be read.
+			if fallen, news := is.fall(index); news && len(c.links) == 0 {
+				is = fallen
+				tell(is)
+			}
+			due = soon(due)
+		case <-c.addresses:
+			due = soon(due)
+		case <-due:
+			return is, nil
+		case <-c.links:
+			for len(c.fallen) > 0 {
+				<-c.fallen // the table will tell, perhaps that it is up again
+			}
+			return is, nil
+		}
+	}
+}
+
+// soon is due, or addressDelay from now if nothing is.
+func soon(due <-chan time.Time) <-chan time.Time {
+	if due != nil {
+		return due
+	}
+	return time.After(addressDelay)
 }
 
 func (m *monitor) remember(ls links) {
@@ -222,8 +286,7 @@ func readOnce(h *netlink.Handle) (links, error) {
 	for _, k := range list {
 		a := k.Attrs()
 		names[a.Index] = a.Name
-		const up = unix.IFF_UP | unix.IFF_RUNNING
-		ls[a.Name] = link{index: a.Index, name: a.Name, mac: a.HardwareAddr, mtu: a.MTU, up: a.RawFlags&up == up}
+		ls[a.Name] = link{index: a.Index, name: a.Name, mac: a.HardwareAddr, mtu: a.MTU, up: a.RawFlags&running == running}
 	}
 	for _, a := range addresses {
 		l, ok := ls[names[a.LinkIndex]]
